@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-from engine.db.migrations import upgrade
+from engine.db.migrations import revision, upgrade
 from engine.db.postgresql import address, written
 from engine.db.store import Store
 from engine.drills import census
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from engine.drills.copying import Progress
 
 PREFIX = "varsel_drill_"  # of databases that drills make
+SEARCH_PATH = "give the database of --into the search_path of the original"
 RIGHTS = "use the owner's address: docs/operating.md, Rights"
 # One moment for the census and the dump. The limits are those of the processes' user, which a census may exceed.
 _BEGIN = (
@@ -43,6 +44,7 @@ _BEGIN = (
 )
 _OURS = """
 SELECT relkind, relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'v')"""
+_SCHEMA = "SELECT current_schema()"
 _TABLE_BEGINS = ("dumping contents of table", "processing data for table")  # of pg_dump and pg_restore
 _INVALID = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
 
@@ -67,7 +69,7 @@ class PostgreSQLCopying:
             place = f"{self._dump.parent} has {free / 1e6:,.0f} MB"
             raise Conflict(f"{place}, and the dump may need {needed / 1e6:,.0f} MB: name another folder with --folder")
         if self._into is not None:
-            self._demand_empty(self._into)
+            self._had_schema = self._demand_empty(self._into)
             return self
         try:
             self._into = self._make()
@@ -88,6 +90,9 @@ class PostgreSQLCopying:
                 for kind, name in connection.execute(_OURS).fetchall():
                     what = sql.SQL("VIEW" if kind == "v" else "TABLE")
                     connection.execute(sql.SQL("DROP {} IF EXISTS {} CASCADE").format(what, sql.Identifier(name)))
+                [(schema,)] = connection.execute(_SCHEMA).fetchall()
+                if schema and not self._had_schema:
+                    connection.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(schema)))
 
     def copy(self, counted: Progress, copied: Progress) -> Census:
         with _connected(self._url) as connection:
@@ -106,6 +111,9 @@ class PostgreSQLCopying:
         given = ["--no-owner", "--no-acl", "--exit-on-error", str(self._dump)]
         _run(["pg_restore", *given], url, self._tables, progress)
         with closing(Store(url)) as store:
+            with store.read() as connection:
+                if revision(connection) is None:
+                    raise Misconfigured(f"the restored tables are in no schema that is looked in: {SEARCH_PATH}")
             upgrade(store)
             with store.write() as connection:
                 epoch.restored(connection)
@@ -130,13 +138,18 @@ class PostgreSQLCopying:
                 user = connection.info.user
                 told = f"{user} may not create databases: have an empty one made that belongs to {user}"
                 raise Misconfigured(f"{told}, and name it with --into") from None
+            # As it is here, where the database's own settings say it, which a dump has not.
+            kept = sql.SQL("ALTER DATABASE {} SET search_path FROM CURRENT").format(sql.Identifier(name))
+            connection.execute(kept)
         return url
 
     @staticmethod
-    def _demand_empty(url: str) -> None:
+    def _demand_empty(url: str) -> bool:
+        """Whether the schema is there already that the tables come into."""
         with _connected(url) as connection:
             if connection.execute(_OURS).fetchone():
                 raise Conflict(f"the database {connection.info.dbname} has tables: name an empty one with --into")
+            return connection.execute(_SCHEMA).fetchall() != [(None,)]
 
 
 def at(url: str, into: str) -> str:

@@ -128,6 +128,30 @@ def test_a_database_that_is_named_is_empty_afterwards_and_must_be_before(postgre
     assert "has tables: name an empty one" in said
 
 
+def test_tables_in_a_schema_of_their_own_are_restored_where_they_were(postgres: Postgres, folder: Path) -> None:
+    url, other = postgres.database(), postgres.database()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA its_own")
+        connection.execute(f"ALTER DATABASE {name_of(url)} SET search_path = its_own".encode())
+    with closing(Store(url)) as store:
+        upgrade(store)
+        with store.write() as connection:
+            add_order(connection)
+    given = {"database_url": url, "webhook_key": KEY}
+    code, report, said = drilled("backup", "--yes", "--folder", folder, **given)
+    assert (code, report["whole"]) == (0, True), said
+    assert {"table": "orders", "original": 1, "copy": 1} in report["tables"]
+    code, _, said = drilled("backup", "--into", name_of(other), "--folder", folder, **given)
+    assert code == 1
+    assert "give the database of --into the search_path of the original" in said
+    with psycopg.connect(other, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA its_own CASCADE")
+        connection.execute(f"ALTER DATABASE {name_of(other)} SET search_path = its_own".encode())
+    for _ in range(2):
+        code, report, said = drilled("backup", "--into", name_of(other), "--folder", folder, **given)
+        assert (code, report["whole"]) == (0, True), said
+
+
 def test_who_may_not_create_databases_is_told_to_name_one(postgres: Postgres) -> None:
     url = postgres.database()
     with closing(Store(url)) as store:
