@@ -10,7 +10,7 @@ import pytest
 from engine.drills.backup import differences
 from engine.drills.census import Census, Rows
 from engine.drills.counting import Count, compare
-from engine.drills.of_postgresql import at
+from engine.drills.postgresql import at
 from engine.errors import Misconfigured
 
 MOMENT = datetime(2026, 11, 29, tzinfo=UTC)
