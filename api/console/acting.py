@@ -187,8 +187,7 @@ async def _ask_all(
         fields[action.takes] = argument
     shown = told(given)
     if failure := given.get("failure"):
-        said = await look(request, lookups.said, failure)
-        shown["failure"] = said or failure
+        shown |= {"failure": (await look(request, lookups.said, {failure})).get(failure, failure)}
     about: dict[str, Any] = {"action": action, "count": asked.number, "most": jobs.MOST, "filter": shown}
     return ask_first(request, question, question.title, fields=fields, back=back, changed=changed, **about)
 

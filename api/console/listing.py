@@ -63,7 +63,9 @@ def _list_of(resource: Resource) -> Handler:
         shown = await look(request, lists.view, resource, given, place)
         kept = given | ({"sort": place.sort.value} if place.sort else {})
         turned = Sort.ASCENDING if shown.sort is Sort.DESCENDING else Sort.DESCENDING
-        return _described(request, resource, given) | {
+        failure = given.get("failure")
+        words = (await look(request, lookups.said, {failure})).get(failure) if failure else None
+        return _described(request, resource, given, words) | {
             "items": shown.page.items,
             "next": shown.page.next and urlencode(kept | {"cursor": shown.page.next}),
             "previous": shown.page.previous and urlencode(kept | {"before": shown.page.previous}),
@@ -78,7 +80,6 @@ def _list_of(resource: Resource) -> Handler:
             },
             "selected": request.query_params.get(SELECT) == "page",
             "all_selected": urlencode(dict(request.query_params) | {SELECT: "page"}),
-            "group": await look(request, lookups.said, given["failure"]) if given.get("failure") else None,
             "also": await look(request, searching.orders_that_wait, given) if resource is EMAILS else 0,
             "bulk": [action for action in actions.ACTIONS if action.resource is resource and action.for_all],
         }
@@ -117,19 +118,21 @@ def _wrong(request: Request, resource: Resource, error: Invalid) -> Response:
     beside = {name: " ".join(texts) for name, texts in error.errors.items() if name in resource.fields}
     rest = [" ".join(texts) for name, texts in error.errors.items() if name not in beside]
     nothing: dict[str, Any] = {"items": None, "next": None, "previous": None, "looked_back": False, "goes_back": False}
-    nothing |= {"newest": None, "total": None, "sorted": None, "selected": False, "group": None, "also": 0, "bulk": []}
+    nothing |= {"newest": None, "total": None, "sorted": None, "selected": False, "also": 0, "bulk": []}
     told = {"typed": request.query_params.get(queries.FIELD, ""), "wrong": " ".join(rest), "beside": beside}
     return render(request, f"{resource.name}.html", 400, **_described(request, resource, given) | nothing | told)
 
 
-def _described(request: Request, resource: Resource, given: Mapping[str, str]) -> dict[str, Any]:
-    """What the form of a list shows."""
+def _described(
+    request: Request, resource: Resource, given: Mapping[str, str], failed_with: str | None = None
+) -> dict[str, Any]:
+    """What the form of a list shows; `failed_with`: the words of the group of failures that it is narrowed to."""
     fields = _fields(request, resource)
     return {
         "resource": resource,
         "fields": fields,
         "filter": given,
-        "chips": [_chip(given, name) for name in given],
+        "chips": [_chip(given, name, failed_with) for name in given],
         "suggestions": queries.suggestions(fields),
         "sort": request.query_params.get("sort"),
         "typed": "",
@@ -138,7 +141,7 @@ def _described(request: Request, resource: Resource, given: Mapping[str, str]) -
     }
 
 
-def _chip(given: Mapping[str, str], name: str) -> dict[str, Any]:
+def _chip(given: Mapping[str, str], name: str, failed_with: str | None) -> dict[str, Any]:
     """A condition, and the address of the list without it; a time as such, unless it is one such as 24h."""
     at = None
     if name in TIMES:
@@ -146,6 +149,8 @@ def _chip(given: Mapping[str, str], name: str) -> dict[str, Any]:
             at = typed(given[name], UTC)
     rest = {other: value for other, value in given.items() if other != name}
     value = label(given[name]) if name == "action" else of_condition(name, given[name])
+    if name == "failure" and failed_with:
+        value = failed_with
     return {"name": of_field(name), "value": value, "at": at, "without": _query(rest)}
 
 

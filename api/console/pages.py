@@ -35,6 +35,7 @@ from engine.admin.filters import TIMES
 from engine.admin.masking import masked
 from engine.admin.paused import SAID
 from engine.admin.paused import told as who_paused
+from engine.admin.rows import BACKLOG
 from engine.admin.sentences import label, sentence
 from engine.auth.operators import Role
 from engine.errors import VarselError
@@ -70,7 +71,7 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Vary": "Accept, Accept-Language",  # and Cookie, as the session says
 }
-_TIME_IN_TEXT = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d) UTC")
+_TIME_IN_TEXT = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?) UTC")
 
 
 def render(request: Request, name: str, status: int = 200, **values: Any) -> Response:
@@ -250,4 +251,4 @@ _environment.filters["trouble"] = of_trouble
 _environment.globals |= {"area": area, "some": some, "job_words": words.of_job}
 _environment.globals |= {"sentence": sentence, "action_label": label}
 _environment.filters |= {"rate": _rate, "commands": _commands}
-_environment.globals |= {"COUNTED": COUNTED, "SAID": SAID, "TIMES": TIMES}
+_environment.globals |= {"BACKLOG": BACKLOG, "COUNTED": COUNTED, "SAID": SAID, "TIMES": TIMES}

@@ -18,7 +18,7 @@ from engine.text.addresses import spelled
 from engine.text.language import N_, _
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Column, ColumnElement, Connection, Select, Table
@@ -188,6 +188,7 @@ def alike(
     return emails.c.seq.in_(select(c.email_seq).where(*its, *ended))
 
 
-def said(connection: Connection, failure: str) -> str | None:
-    """The words that a group of failures has in common, by its key; None: they are not known any more."""
-    return connection.scalar(select(wordings.c.text).where(wordings.c.key == failure))
+def said(connection: Connection, failures: Collection[str]) -> Mapping[str, str]:
+    """By a group's key, the words that its failures have in common; of some, they are not known any more."""
+    found = connection.execute(select(wordings.c.key, wordings.c.text).where(wordings.c.key.in_(failures)))
+    return {row.key: row.text for row in found}

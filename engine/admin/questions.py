@@ -172,7 +172,7 @@ def of_subscription(connection: Connection, seq: int) -> Question:
     why = [words.of_reason(its_own.paused_reason or "")]
     if begun["paused_at"]:
         who = "Varsel" if begun["paused_by"] == ITSELF else begun["paused_by"]
-        time = f"{begun['paused_at']:%Y-%m-%d %H:%M} UTC"
+        time = f"{begun['paused_at']:%Y-%m-%d %H:%M:%S} UTC"
         why.append(_("It has been paused since %(time)s, by %(who)s.", time=time, who=who))
     return Question(title, (*why, first, _("Later, when their next attempts are due: %(what)s.", what=later)))
 

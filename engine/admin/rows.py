@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, func, select
 
-from engine.admin import recurring
+from engine.admin import lookups, recurring
 from engine.admin.api_keys import STATE
 from engine.admin.filters import created
 from engine.admin.results import results
@@ -185,7 +185,7 @@ def _audit(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
     found = _of_keys(connection, select(audit_log), audit_log.c.seq, keys)
     for row in found:
         row["detail"] = detail_of(row["detail"])
-    return found
+    return _with_words(connection, found, [row["detail"].get("filter") for row in found])
 
 
 def _jobs(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
@@ -194,6 +194,17 @@ def _jobs(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
         row["filter"] = json.loads(row["filter"])
         for hidden in ("claim", "unresolved", "attempts", "position", "newest"):
             row.pop(hidden)
+    return _with_words(connection, found, [row["filter"] for row in found])
+
+
+def _with_words(
+    connection: Connection, found: list[dict[str, Any]], given: Sequence[Mapping[str, str] | None]
+) -> list[dict[str, Any]]:
+    """The rows, with the words of the group of failures that `given` names of each: `failed_with`."""
+    groups = [(each or {}).get("failure") for each in given]
+    said = lookups.said(connection, {group for group in groups if group}) if any(groups) else {}
+    for row, group in zip(found, groups, strict=True):
+        row["failed_with"] = said.get(group or "")
     return found
 
 

@@ -141,6 +141,8 @@ def thing(kind: str, value: str) -> str:
 def sentence(line: Mapping[str, Any]) -> list[Piece]:
     """A line of the audit log (who, action, target, detail) in words."""
     detail = dict(line["detail"])
+    if line.get("failed_with"):
+        detail["filter"] = detail["filter"] | {"failure": line["failed_with"]}
     found: list[Piece] = [Link(_who(line["who"]), f"audit?who={quote(line['who'], safe='')}"), " "]
     many = line["target"].startswith("jobs/") and "count" in detail
     if many:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, insert, select, update
 
+from engine.admin import jobs
 from engine.admin.actions import act, find
 from engine.admin.aftermath import Aftermath, aftermath
 from engine.admin.failures import OTHERS, FailureGroup, Share, failures, of_relays
 from engine.admin.lists import LARGEST, page
 from engine.admin.overview import overview
-from engine.admin.resources import EMAILS
+from engine.admin.resources import AUDIT, EMAILS, JOBS
+from engine.admin.sentences import plain
 from engine.db.retention import prune_some
 from engine.db.tables import attempt_sums, emails, wordings
 from engine.models import EmailState
@@ -127,6 +129,21 @@ def test_a_group_is_a_filter_of_the_list_of_e_mails(store: Store) -> None:
     assert listed(state="failed", relay=relay) == {"gone1@a.no", "gone2@b.no"}
     assert listed(state="failed", relay="elsewhere:25") == set()
     assert listed(failure=gone, failed=(now() + timedelta(minutes=5)).isoformat()) == set()
+
+
+def test_a_job_for_a_group_and_its_line_in_the_log_say_what_was_answered(store: Store) -> None:
+    send(store, {"ttd": ["gone1@a.no"]})
+    [gone] = groups(store)
+    with store.write() as connection:
+        jobs.start(connection, "anna", find("emails", "retry"), {"failure": gone.failure})
+        jobs.start(connection, "anna", find("emails", "retry"), {"failure": "0123456789ab"})
+    with store.read() as connection:
+        unknown, known = page(connection, JOBS, {}).items
+        said = [plain(line) for line in page(connection, AUDIT, {}).items]
+    assert (known["filter"], known["failed_with"]) == ({"failure": gone.failure}, UNKNOWN)
+    assert unknown["failed_with"] is None
+    assert said[1].endswith(f"narrowed to failure group {UNKNOWN}")
+    assert said[0].endswith("narrowed to failure group 0123456789ab")
 
 
 def test_a_group_tells_what_its_e_mails_are_now_and_when_it_is_settled(store: Store) -> None:

@@ -107,7 +107,7 @@ def test_from_the_worst_hour_to_the_list_of_what_failed_in_it(
     assert clicks(page, request.node, "from the worst hour to its list") <= 1
     assert barriers(page) == []
     page.go_back()
-    peak.get_by_role("link", name="From near").click()
+    peak.get_by_role("link", name="Zoom in").click()
     expect(page.locator(".spans [aria-current]")).to_have_text("Day")
 
 

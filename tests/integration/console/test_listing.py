@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy import insert, select
 
-from engine.db.tables import email_attempts, emails, jobs
-from engine.models import EmailState, OrderState
-from tests.helpers.rows import add_email, add_order, now
+from engine.db.tables import deliveries, email_attempts, emails, jobs, wordings
+from engine.models import DeliveryState, EmailState, OrderState
+from tests.helpers.rows import add_email, add_order, add_subscription, now
 
 if TYPE_CHECKING:
     from engine.db.store import Store
@@ -197,3 +197,40 @@ def test_each_page_has_a_letter_of_its_own_and_the_list_of_keys_tells_it(site: S
     told = {unescape(name): key for key, name in re.findall(r"<kbd>g</kbd> <kbd>(\w)</kbd></dt><dd>([^<]*)<", page)}
     assert told == letters
     assert len({*letters.values()}) == len(letters) == page.partition("</nav>")[0].count("<li>")
+
+
+def test_a_group_of_failures_is_called_by_what_was_answered(site: Site, store: Store) -> None:
+    with store.write() as connection:
+        said = {"key": "0123456789ab", "text": "550 5.1.1 no such user", "since": now(), "seen": now()}
+        connection.execute(insert(wordings).values(said))
+    browser = site.browser("ola")
+    page = browser.get("/console/emails?failure=0123456789ab").text
+    assert _chips(page) == ["Failure group: 550 5.1.1 no such user"]
+    assert _chips(browser.get("/console/emails?failure=ba9876543210").text) == ["Failure group: ba9876543210"]
+
+
+def test_an_e_mail_that_was_tried_is_not_called_new(site: Site, store: Store) -> None:
+    with store.write() as connection:
+        order = add_order(connection)
+        add_email(connection, order, address="tried@example.no", attempts=2)
+        add_email(connection, order, address="untried@example.no")
+    page = site.browser("ola").get("/console/emails").text
+    assert re.findall(r'@example\.no.*?class="state wait">(\w+)<', page, re.DOTALL) == ["New", "Waiting"]
+
+
+def test_the_list_of_subscriptions_tells_what_waits_for_each(site: Site, store: Store) -> None:
+    with store.write() as connection:
+        waits, _nothing = (add_subscription(connection, f"https://{name}.example/hook") for name in ("a", "b"))
+        push = {"subscription_seq": waits, "state": DeliveryState.WAITING, "due_at": now(), "attempts": 0}
+        connection.execute(insert(deliveries), [push | {"created": now(), "last_update": now()}] * 3)
+    page = site.browser("ola").get("/console/subscriptions").text
+    found = re.findall(r'href="(/console/deliveries\?[^"]+)">(\d+)</a>', page)
+    assert [(unescape(path), count) for path, count in found] == [
+        (f"/console/deliveries?subscription={waits}&state=Waiting", "3")
+    ]
+
+
+def _chips(page: str) -> list[str]:
+    """What the chips of a list say."""
+    shown = re.findall(r"<li><span>(.*?)</span><a href", page, re.DOTALL)
+    return [unescape(re.sub(r"<[^>]+>", "", each)) for each in shown]

@@ -88,4 +88,4 @@ def test_a_step_leads_to_the_list_of_what_failed_and_was_sent_in_it(site: Site, 
         listed = viewer.get(address).text
         assert len(re.findall(r'<a href="/console/emails/[0-9a-f-]{36}"', listed)) == number, listed
         assert page.count(f'href="{written}"') == 2, "beside the chart, and in the table"
-    assert len(re.findall(r'<a href="/console/rates\?span=day&amp;until=[^"]+">From near</a>', page)) == len(peaks)
+    assert len(re.findall(r'<a href="/console/rates\?span=day&amp;until=[^"]+">Zoom in</a>', page)) == len(peaks)
