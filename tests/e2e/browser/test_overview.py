@@ -21,17 +21,20 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-    from tests.servers.smtp_script import Step
+    from tests.servers.smtp_script import Script, Step
 
-UNKNOWN = "550 5.1.1 <address> no such user here"
 REFUSED = 24  # e-mails of a wave
 
 
-def answers(step: Step) -> Say | None:
-    """The relay knows nobody whose address begins with gone."""
-    if step.phase == "rcpt" and "<gone" in step.argument:
-        return Say(550, f"5.1.1 {step.argument.removeprefix('TO:')} no such user here")
-    return None
+def refusing(words: str) -> Script:
+    """A relay that knows nobody whose address begins with gone, and says so in these words."""
+
+    def answer(step: Step) -> Say | None:
+        if step.phase == "rcpt" and "<gone" in step.argument:
+            return Say(550, f"5.1.1 {step.argument.removeprefix('TO:')} {words}")
+        return None
+
+    return answer
 
 
 @pytest.fixture(scope="module")
@@ -87,27 +90,29 @@ def test_the_relay_is_down(relayed: Installation, page: Page, port: int, request
 
 
 def test_a_wave_of_refusals(relayed: Installation, page: Page, port: int, request: pytest.FixtureRequest) -> None:
-    with ScriptedSMTP(answers, port=port) as relay:
+    words = "no such user here" if page.evaluate("innerWidth > 1000") else "user unknown"  # each screen has its wave
+    unknown = f"550 5.1.1 <address> {words}"
+    with ScriptedSMTP(refusing(words), port=port) as relay:
         order(relayed, *(f"gone{number}@{number % 3}.example" for number in range(REFUSED)), "kari@example.no")
-        group = page.locator(".failures li", has_text=UNKNOWN)
+        group = page.locator(".failures li", has_text=unknown)
         expect(group.locator(".count")).to_have_text(re.compile(r"^\d+ failed$"))
         expect(group).to_contain_text(re.compile(r"domains:(\s+\d\.example\s+\d+,?){3}"))
         expect(group).to_contain_text(f"relay: 127.0.0.1:{port}")
         expect(group).to_contain_text(re.compile(r"since\s+\d+ \w+, \d\d:\d\d"))
         said = page.locator("#sentence")
         expect(said).to_contain_text(re.compile(r"Unusually many e-mails fail: \d+ in the last 10 minutes"))
-        expect(said).to_contain_text(f"Most often: {UNKNOWN}")
+        expect(said).to_contain_text(f"Most often: {unknown}")
         expect(said).to_contain_text("They are grouped by reply below.")
         expect(said).not_to_contain_text("varsel failures")
         assert barriers(page) == []
         relay.script = {}  # the cause is removed
-        group.get_by_role("link", name=f"Show the e-mails: {UNKNOWN}").click()
-        expect(page.locator(".chips")).to_contain_text(f"Failure group: {UNKNOWN}")
+        group.get_by_role("link", name=f"Show the e-mails: {unknown}").click()
+        expect(page.locator(".chips")).to_contain_text(f"Failure group: {unknown}")
         expect(page.locator("tbody tr")).to_have_count(REFUSED)
         assert barriers(page) == []
         page.locator(".bulk").get_by_role("button").first.click()
         expect(page.locator("h1")).to_contain_text(f"{REFUSED} e-mails")
-        expect(page.locator("main .facts")).to_contain_text(UNKNOWN)
+        expect(page.locator("main .facts")).to_contain_text(unknown)
         page.locator("main").get_by_role("button").first.click()
         wait_for(lambda: len(relay.accepted) == REFUSED + 1)
         assert clicks(page, request.node, "a wave of refusals, from the group to all of it sent again") <= 3
