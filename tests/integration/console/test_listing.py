@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from html import unescape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -10,7 +11,7 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy import insert, select
 
-from engine.db.tables import deliveries, email_attempts, emails, jobs, wordings
+from engine.db.tables import attempt_sums, deliveries, email_attempts, emails, jobs, wordings
 from engine.models import DeliveryState, EmailState, OrderState
 from tests.helpers.rows import add_email, add_order, add_subscription, now
 
@@ -207,6 +208,24 @@ def test_a_group_of_failures_is_called_by_what_was_answered(site: Site, store: S
     page = browser.get("/console/emails?failure=0123456789ab").text
     assert _chips(page) == ["Failure group: 550 5.1.1 no such user"]
     assert _chips(browser.get("/console/emails?failure=ba9876543210").text) == ["Failure group: ba9876543210"]
+
+
+def test_a_group_whose_e_mails_failed_again_tells_how_many_attempts_its_parts_count(site: Site, store: Store) -> None:
+    group = {"failure": "0123456789ab", "outcome": "rejected"}
+    with store.write() as connection:
+        said = {"key": group["failure"], "text": "550 5.1.1 no such user", "since": now(), "seen": now()}
+        connection.execute(insert(wordings).values(said))
+        ended = group | {"at": now() - timedelta(minutes=10), "relay": "relay:25", "domain": "a.no", "creator": "ttd"}
+        connection.execute(insert(attempt_sums).values(ended | {"count": 6}))
+        order = add_order(connection)
+        for _ in range(3):
+            line = group | {"email_seq": add_email(connection, order, **FAILED), "at": now(), "duration_ms": 1}
+            connection.execute(
+                insert(email_attempts), [line | {"relay": "relay:25", "reply": "", "claim": n} for n in (1, 2)]
+            )
+    page = site.browser("ola").get("/console/overview").text
+    assert "<strong>3</strong> failed" in page
+    assert "in 6 attempts:" in page
 
 
 def test_an_e_mail_that_was_tried_is_not_called_new(site: Site, store: Store) -> None:
