@@ -5,8 +5,8 @@
 {
   const SWITCH = "varsel-keys"; // in localStorage: "off"
   const PATIENCE = 2000; // milliseconds between "g" and the letter of a page
-  // What "j" and "k" walk through: rows of lists, what was found, and the cards, groups and pauses of the overview.
-  const ROWS = "#list tbody tr, .found > li, .card, .failures > li, #pauses .history > li";
+  // What "j" and "k" walk through: rows of lists, what was found, and the pauses, cards and groups of the overview.
+  const ROWS = "#list tbody tr, .found > li, .finding:has(form), .card, .failures > li, #pauses .history > li";
   const TYPED = "input:not([type=checkbox], [type=radio], [type=range]), select, textarea";
   const dialog = document.getElementById("keys");
   const choice = document.getElementById("keys-on");
@@ -29,7 +29,8 @@
     const all = rows();
     const place = all.indexOf(current());
     const row = all[place < 0 ? 0 : Math.min(Math.max(place + steps, 0), all.length - 1)];
-    const found = focus(row?.querySelector("a") && !row.matches(".card") ? row.querySelector("a") : row?.querySelector("button, a"));
+    const first = row?.matches(".card, .finding") ? "button" : "a"; // what can be done, or what it leads to
+    const found = focus(row?.querySelector(first) ?? row?.querySelector("button, a"));
     row?.scrollIntoView({ block: "nearest" });
     return found;
   }
