@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from engine.db.migrations import revision, upgrade
 from engine.db.postgresql import address, written
 from engine.db.store import Store
+from engine.diagnosis import of_database
 from engine.drills import census
 from engine.errors import Conflict, Misconfigured
 from engine.queue import epoch
@@ -171,12 +172,12 @@ def _asking(connection: psycopg.Connection[Any]) -> Ask:
 
 @contextmanager
 def _connected(url: str) -> Iterator[psycopg.Connection[Any]]:
-    """A connection outside of transactions; Misconfigured with the server's words."""
+    """A connection outside of transactions; Misconfigured with what is wrong and what to do."""
     try:
         with closing(psycopg.connect(autocommit=True, **{"connect_timeout": 10} | _options(url))) as connection:
             yield connection
     except psycopg.Error as error:
-        raise Misconfigured(f"PostgreSQL: {' '.join(str(error).split())}; {RIGHTS}") from None
+        raise Misconfigured(str(of_database(error))) from None
 
 
 def _options(url: str) -> dict[str, Any]:

@@ -165,6 +165,16 @@ def test_who_may_not_create_databases_is_told_to_name_one(postgres: Postgres) ->
     assert "--into" in said
 
 
+def test_what_is_wrong_with_the_named_database_is_said_as_everywhere(postgres: Postgres) -> None:
+    url = postgres.database()
+    with closing(Store(url)) as store:
+        upgrade(store)
+    code, _, said = drilled("backup", "--into", "missing", database_url=url)
+    assert code == 1
+    assert 'database "missing" does not exist' in said
+    assert "createdb" in said
+
+
 def test_numbers_that_would_be_given_twice_are_found(store: Store) -> None:
     with store.write() as connection:
         add_subscription(connection, "https://receiver.example/hook")
