@@ -51,6 +51,7 @@ EVENT = """{
   "alternativesubject": "/person/01017512345"
 }"""
 RESOURCE = app_resource("ttd", "apps-test")
+END = "All of this worked. Nothing of it stays: `make up` starts what does, and docs/quickstart.md goes on from there."
 WITHIN = 60.0  # seconds that a step may take
 LIFETIME = timedelta(hours=1)  # of the tokens
 
@@ -103,6 +104,7 @@ def _show(address: str, key: DevelopmentKey) -> None:
             _pushed(receiver, secret, event_id)
         _head("7. It became an e-mail")
         typer.echo(f"\n{_mail(client, 'app.instance.created: /party/50019855')}")
+    typer.echo(END)
 
 
 def _head(text: str) -> None:

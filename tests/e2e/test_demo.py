@@ -76,6 +76,12 @@ def test_the_demo_shows_the_event_as_a_mail(told: str) -> None:
     assert "Subject: app.instance.created: /party/50019855" in part
 
 
+def test_the_demo_ends_with_what_comes_next(told: str) -> None:
+    last = told.splitlines()[-1]
+    assert last.startswith("All of this worked.")
+    assert "docs/quickstart.md" in last
+
+
 def test_the_demo_publishes_without_curl_as_well(tmp_path: Path) -> None:
     done = subprocess.run(COMMAND, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
