@@ -10,7 +10,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import redis
 
 from engine.db.store import Store
@@ -28,7 +27,9 @@ from tests.servers.redis import Redis
 from tests.servers.site import Site
 
 USER = "varsel_app"  # and its database; the document says varsel, which is these servers' superuser
-DOCUMENT = Path(__file__).parents[2] / "docs" / "operating.md"
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "operating.md"
+ROLES = ROOT / "deploy" / "postgresql" / "roles.sql"
 
 
 def test_a_backup_under_load_is_restored_with_all_that_was_answered_before_it(tmp_path: Path) -> None:
@@ -105,13 +106,11 @@ def test_postgresql_is_backed_up_and_restored_as_the_document_says(tmp_path: Pat
     document = DOCUMENT.read_text()
     dump, restore = re.findall(r"^    (pg_(?:dump|restore) .+)$", document, re.MULTILINE)
     assert [dump.split()[0], restore.split()[0]] == ["pg_dump", "pg_restore"]
-    [rights] = re.findall(r"((?:^    .+\n)+)\nThen run `varsel migrate`", document, re.MULTILINE)
-    before, within = re.sub(r"\bvarsel\b", USER, rights).split("-- in it, as varsel_owner")
+    roles = re.sub(r"\bvarsel\b", USER, ROLES.read_text())
 
     with Postgres() as first, Postgres() as second, Redis(tmp_path) as cache, redis.Redis.from_url(cache.url) as client:
-        perform(first.address("postgres"), before)
+        perform(first, roles)
         owner, url = addresses(first)
-        perform(owner, within)
         assert process("migrate", database_url=owner).returncode == 0
         with closing(Store(url)) as store:
             beat(store, Memory(client))
@@ -119,7 +118,7 @@ def test_postgresql_is_backed_up_and_restored_as_the_document_says(tmp_path: Pat
             run(dump, tmp_path, owner)
             add(store, "after@example.no")
         run(restore, tmp_path, owner)
-        perform(second.address("postgres"), before)
+        perform(second, roles.partition("\\connect")[0])  # the grants are in the backup
         run(restore, tmp_path, addresses(second)[0])
         for url in (addresses(first)[1], addresses(second)[1]):
             with Ledger(url) as ledger:
@@ -133,11 +132,10 @@ def test_postgresql_is_backed_up_and_restored_as_the_document_says(tmp_path: Pat
                     assert in_force(connection).lanes == {"orders", "emails", "webhooks"}
 
 
-def perform(url: str, statements: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        for statement in re.sub(r"--.*", "", statements).split(";"):
-            if statement.strip():
-                connection.execute(statement.encode())
+def perform(server: Postgres, script: str) -> None:
+    own = os.environ | {"OWNER": "the owner's password", "APP": "the processes' password"}
+    psql = [program("psql"), "--quiet", server.address("postgres")]
+    subprocess.run(psql, input=script, env=own, check=True, text=True)
 
 
 def addresses(server: Postgres) -> tuple[str, str]:
