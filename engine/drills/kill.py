@@ -78,11 +78,11 @@ def run(  # noqa: PLR0913 what a drill needs to know
     """
     load = Load(site.url, key, number, scheduled=kind != "web")
     with ending(), closing(Store(database_url)) as store, load.client() as client:
-        subscription = load.subscribe(client)
         try:
+            load.subscribe(client)
             report = _Drill(site, load, Inbox(site.inbox), store, progress).run(kind)
         finally:
-            load.unsubscribe(client, subscription)
+            load.unsubscribe(client)
     return report
 
 

@@ -60,26 +60,33 @@ class Load:
         """To whom the events are mailed."""
         return f"{self.name}-events@{DOMAIN}"
 
+    @property
+    def _endpoint(self) -> str:
+        return f"mailto:{self.subscriber}"
+
     def client(self) -> httpx.Client:
         """A client of the API."""
         scopes = f"{SCOPE_CREATE} {SCOPE_PUBLISH} {SCOPE_SUBSCRIBE}"
         headers = {"Authorization": f"Bearer {self.key.bearer(ORG, scopes, LIFETIME)}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=ANSWER_WITHIN, trust_env=False)
 
-    def subscribe(self, client: httpx.Client) -> str:
-        """Subscribe to the drill's events; returns the subscription's address."""
-        to = {"endPoint": f"mailto:{self.subscriber}", "resourceFilter": self._resource, "template": "event"}
+    def subscribe(self, client: httpx.Client) -> None:
+        """Subscribe to the drill's events."""
+        to = {"endPoint": self._endpoint, "resourceFilter": self._resource, "template": "event"}
         made = client.post(f"{EVENTS}/subscriptions", json=to)
         if not made.is_success:
             raise Conflict(f"the API does not let the drill subscribe: {made.status_code} {made.text[:200]}")
-        return f"{EVENTS}/subscriptions/{made.json()['id']}"
 
-    def unsubscribe(self, client: httpx.Client, subscription: str) -> None:
-        """Take the subscription back; `web` may just have been killed."""
+    def unsubscribe(self, client: httpx.Client) -> None:
+        """Take back what was subscribed, also where nobody waited for the answer; `web` may just have been killed."""
         give_up = time.monotonic() + ANSWER_WITHIN
         while time.monotonic() < give_up:
             with suppress(httpx.TransportError):
-                if not client.delete(subscription).is_server_error:
+                known = client.get(f"{EVENTS}/subscriptions")
+                found = known.json()["subscriptions"] if known.is_success else []
+                mine = [each["id"] for each in found if each["endPoint"] == self._endpoint]
+                answers = [known, *(client.delete(f"{EVENTS}/subscriptions/{each}") for each in mine)]
+                if not any(answer.is_server_error for answer in answers):
                     return
             time.sleep(AGAIN)
 
