@@ -134,6 +134,7 @@ def create_app() -> Starlette:
     app = Starlette(routes=routes, middleware=_middleware(config), exception_handlers=ERRORS, lifespan=_lifespan)
     app.router.redirect_slashes = False
     app.state.settings = config
+    app.state.ending = False
     app.routes.extend(console(config, app.state))
     root_path.check(root_path.of(config), app.routes)
     app.state.base = config.base_url + orders.PREFIX

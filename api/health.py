@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from engine.db.store import Store
 
 ANSWER_WITHIN = 3.0  # seconds: probes do not wait long
+ENDING = "ending"  # what is asked now is answered; proxies send no more
 
 
-async def livez(_request: Request) -> Response:
-    """The process answers."""
-    return PlainTextResponse("ok")
+async def livez(request: Request) -> Response:
+    """The process answers, and takes requests for as long as nobody ends it."""
+    return PlainTextResponse(ENDING, 503) if request.app.state.ending else PlainTextResponse("ok")
 
 
 async def health(_request: Request) -> Response:
@@ -41,6 +42,8 @@ async def readyz(request: Request) -> Response:
     of its load balancer would only make things worse. So the answer is 200, and the body says what is wrong.
     """
     state = request.app.state
+    if state.ending:
+        return JSONResponse({"status": ENDING}, 503)
     parts = await _database(state.store, state.readers) | {"redis": "ok"}
     try:
         await asyncio.to_thread(state.notifier.ping)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -19,20 +20,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+    from starlette.datastructures import State
+
     from api.turns import Turns
     from engine.settings import Settings
 
 DATE_EVERY = 1.0  # seconds between two times of the field Date, whose unit is a second (RFC 9110, 6.6.1)
 
 
-def serve(config: Settings, listener: socket.socket, started: Callable[[], None], turns: Turns | None = None) -> bool:
+def serve(
+    config: Settings,
+    listener: socket.socket,
+    started: Callable[[], None],
+    turns: Turns | None = None,
+    *,
+    delay: float = 0.0,
+) -> bool:
     """Serve requests until SIGTERM or SIGINT; returns whether it could start. `started` is called when it has.
 
-    `turns`: the port is shared, and already listened at. Misconfigured when the settings cannot work.
+    `turns`: the port is shared, and already listened at. `delay`: for how many seconds requests are taken after the
+    signal, while the health checks say that it is ending. Misconfigured when the settings cannot work.
     """
     reserve_descriptors(config.max_connections)
+    app = create_app()
     serving = uvicorn.Config(
-        create_app(),
+        app,
         http=bounded(Bounds(connections=config.max_connections)),
         ws="none",
         access_log=False,
@@ -42,18 +54,29 @@ def serve(config: Settings, listener: socket.socket, started: Callable[[], None]
         timeout_graceful_shutdown=10,
         timeout_keep_alive=75,  # longer than the idle time of clients and proxies (60 s), so that they close, not we
     )
-    server = Server(serving, started, turns)
+    server = Server(serving, started, turns, Ending(delay, app.state))
     server.run(sockets=[] if turns else [listener])
     return server.started
+
+
+@dataclass
+class Ending:
+    """How a server ends: `delay` seconds after the signal, for proxies to hear of it by the application's `state`."""
+
+    delay: float
+    state: State
 
 
 class Server(uvicorn.Server):
     """Calls `listening` when it takes requests, and takes turns at a port that it shares."""
 
-    def __init__(self, config: uvicorn.Config, listening: Callable[[], None], turns: Turns | None = None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, listening: Callable[[], None], turns: Turns | None, ending: Ending
+    ) -> None:
         super().__init__(config)
         self._listening = listening
         self._turns = turns
+        self._ending = ending
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told = asyncio.Event()
         if turns:
@@ -76,7 +99,12 @@ class Server(uvicorn.Server):
                     await self._told.wait()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Called with a signal that ends the server."""
+        """Called with a signal that ends the server: after its delay, or at once when it is the second one."""
+        delay, self._ending.delay = self._ending.delay, 0.0
+        if self._loop and delay:
+            self._ending.state.ending = True
+            self._loop.call_soon_threadsafe(self._loop.call_later, delay, self.handle_exit, sig, frame)
+            return
         super().handle_exit(sig, frame)
         if self._loop:
             self._loop.call_soon_threadsafe(self._told.set)

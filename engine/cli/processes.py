@@ -59,6 +59,10 @@ def web(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="PORT", help="Port.")] = 5090,
     processes: Annotated[int, typer.Option(min=1, help="Processes that share the port.")] = 1,
+    shutdown_delay: Annotated[
+        float,
+        typer.Option(min=0, max=15, help="Seconds after SIGTERM in which requests are taken, and health checks fail."),
+    ] = 0,
 ) -> None:
     """Run the API.
 
@@ -77,22 +81,29 @@ def web(
         _prepare(config, down=True)
         if not config.jwks:
             log.warning("%s", NO_SET)
-        started = partial(_tell, f"web, at {_where(listener)}")
+        serve = partial(_serve, config, listener, partial(_tell, f"web, at {_where(listener)}"), delay=shutdown_delay)
         if processes == 1:
-            _serve(config, listener, started)
+            serve()
         else:
             from api.processes import Processes
 
             listener.listen(BACKLOG)
-            Processes(listener, processes, partial(_serve, config, listener, started)).run()
+            Processes(listener, processes, serve).run()
 
 
-def _serve(config: Settings, listener: socket.socket, started: Callable[[], None], turns: Turns | None = None) -> None:
+def _serve(
+    config: Settings,
+    listener: socket.socket,
+    started: Callable[[], None],
+    turns: Turns | None = None,
+    *,
+    delay: float,
+) -> None:
     """Serve in this process, which may be one of several at the port; the process ends as a command does."""
     from api.server import serve
 
     try:
-        if not serve(config, listener, started, turns):
+        if not serve(config, listener, started, turns, delay=delay):
             sys.exit(FAILED)
     except VarselError as error:
         end(error)

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from engine.cli import app
 from tests.helpers.forks import Fork
+from tests.helpers.log import restored
 from tests.helpers.ports import free_port
 from tests.helpers.waiting import patience
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 def varsel(*arguments: object, given: str | None = None, **settings: str) -> Result:
     """Run a command in this process, with only these settings; `given` is its standard input."""
     environment = {name: None for name in os.environ if name.startswith("VARSEL_")} | variables(settings)
-    return CliRunner().invoke(app, [*map(str, arguments)], input=given, env=environment, prog_name="varsel")
+    with restored():
+        return CliRunner().invoke(app, [*map(str, arguments)], input=given, env=environment, prog_name="varsel")
 
 
 def process(*arguments: object, given: str = "", **settings: str) -> subprocess.CompletedProcess[str]:

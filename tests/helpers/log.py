@@ -13,16 +13,26 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def logging_as(format_: str) -> Iterator[None]:
-    """Log in this format, from INFO on, to the current standard error."""
+def restored() -> Iterator[None]:
+    """Log as before, behind a block that sets up logging as a process does."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    logs.configure("INFO", format_)
+    handlers = root.handlers[:]
+    levels = {logger: logger.level for logger in (root, *map(logging.getLogger, ("engine", "api", "scheduler")))}
     try:
         yield
     finally:
         for handler in root.handlers:
-            handler.close()  # which tells what it has counted: later, its stream is closed
+            if handler not in handlers:
+                handler.close()  # which tells what it has counted: later, its stream is closed
         root.handlers[:] = handlers
-        root.setLevel(level)
+        for logger, level in levels.items():
+            logger.setLevel(level)
         logging.captureWarnings(capture=False)
+
+
+@contextmanager
+def logging_as(format_: str) -> Iterator[None]:
+    """Log in this format, from INFO on, to the current standard error."""
+    with restored():
+        logs.configure("INFO", format_)
+        yield
