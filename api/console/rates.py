@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from engine.admin.rates import Rates, Span
 
 USUAL = "day"
+MULTIPLE = 10  # of the span before, from which on a sum is told as one
 ACCEPTED, AGAIN = N_("accepted"), N_("to be tried again")
 CHARTS = (
     charts.Plan(
@@ -213,19 +214,21 @@ def share(failed: int, accepted: int) -> str:
 def _beside(found: Rates) -> dict[str, str]:
     """What stands beside the sum of a series: how it compares with the span before, and of failures their share."""
     sums = {name: sum(counts) for name, counts in found.counts.items()}
-    beside = {name: _change(here, found.before[name]) for name, here in sums.items()}
+    beside = {name: change(here, found.before[name]) for name, here in sums.items()}
     of_all = _("%(share)s of all", share=share(sums["emails.failed"], sums["emails.accepted"]))
     beside["emails.failed"] = ", ".join(filter(None, (of_all, beside["emails.failed"])))
     return beside
 
 
-def _change(here: int, before: int) -> str:
-    """How a sum compares with the one before; empty: there was none before."""
+def change(here: int, before: int) -> str:
+    """How a sum compares with the one before; empty: there was none before. Of a multiple, percent say nothing."""
     if not before:
         return ""
-    change = round(100 * (here - before) / before)
-    sign = "+" if change > 0 else "\N{MINUS SIGN}" if change < 0 else "\N{PLUS-MINUS SIGN}"
-    return f"{sign}{number(abs(change))} %"
+    if here >= MULTIPLE * before:
+        return f"\N{MULTIPLICATION SIGN} {number(round(here / before))}"
+    more = round(100 * (here - before) / before)
+    sign = "+" if more > 0 else "\N{MINUS SIGN}" if more < 0 else "\N{PLUS-MINUS SIGN}"
+    return f"{sign}{number(abs(more))} %"
 
 
 ROUTES = [Route("/rates", rates_page)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import insert
 
+from api.console.rates import change
 from engine.admin.rates import SPANS
 from engine.db.tables import history
 from engine.models import EmailState, new_id
@@ -89,3 +90,17 @@ def test_a_step_leads_to_the_list_of_what_failed_and_was_sent_in_it(site: Site, 
         assert len(re.findall(r'<a href="/console/emails/[0-9a-f-]{36}"', listed)) == number, listed
         assert page.count(f'href="{written}"') == 2, "beside the chart, and in the table"
     assert len(re.findall(r'<a href="/console/rates\?span=day&amp;until=[^"]+">Zoom in</a>', page)) == len(peaks)
+
+
+@pytest.mark.parametrize(
+    ("here", "before", "told"),
+    [
+        (4, 0, ""),
+        (20, 10, "+100 %"),
+        (5, 10, "\N{MINUS SIGN}50 %"),
+        (10, 10, "\N{PLUS-MINUS SIGN}0 %"),
+        (4647, 10, "\N{MULTIPLICATION SIGN} 465"),
+    ],
+)
+def test_a_sum_is_compared_in_percent_and_a_multiple_as_such(here: int, before: int, told: str) -> None:
+    assert change(here, before) == told
