@@ -74,7 +74,8 @@ def restart(what: str, url: str, trust: ssl.SSLContext, restarts: Iterable[Calla
     def ask() -> list[int]:
         answers = []
         while not done.is_set():
-            answers.append(httpx.get(f"{url}/livez", verify=trust, timeout=patience()).status_code)
+            # No health check: that of a `web` that is ending says so.
+            answers.append(httpx.get(f"{url}/openapi.json", verify=trust, timeout=patience()).status_code)
         return answers
 
     with ThreadPoolExecutor() as pool:
