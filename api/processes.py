@@ -29,12 +29,18 @@ STOP_WITHIN = 25.0  # seconds that children have to answer what they have begun,
 
 
 class Processes:
-    """So many processes at a port that is listened at. Each calls `serve` with its turns, which returns at its end."""
+    """So many processes at a port that is listened at. Each calls `serve` with its turns, which returns at its end.
 
-    def __init__(self, listener: socket.socket, processes: int, serve: Callable[[Turns], object]) -> None:
+    `delay`: for how many seconds each goes on taking requests when it is told to end.
+    """
+
+    def __init__(
+        self, listener: socket.socket, processes: int, serve: Callable[[Turns], object], delay: float = 0.0
+    ) -> None:
         self._port = SharedPort(listener, processes)
         self._numbers = {f"web {number + 1}": number for number in range(processes)}
         self._serve = serve
+        self._stop_within = STOP_WITHIN + delay
         self._supervisor = Supervisor(log.info)
 
     def run(self) -> None:
@@ -47,7 +53,7 @@ class Processes:
                 self._supervise(stop)
             finally:
                 self._port.listener.close()  # who comes now is refused, instead of waiting for nobody
-                self._supervisor.end(STOP_WITHIN)
+                self._supervisor.end(self._stop_within)
 
     def _supervise(self, stop: Stop) -> None:
         waiting = list(self._numbers)

@@ -88,7 +88,7 @@ def web(
             from api.processes import Processes
 
             listener.listen(BACKLOG)
-            Processes(listener, processes, serve).run()
+            Processes(listener, processes, serve, shutdown_delay).run()
 
 
 def _serve(

@@ -70,14 +70,14 @@ class Webs:
 
 
 @contextmanager
-def webs(folder: Path, database_url: str) -> Iterator[Webs]:
+def webs(folder: Path, database_url: str, *options: object) -> Iterator[Webs]:
     key = DevelopmentKey(folder / "keys")
     port = free_port()
     with (
         Redis(folder) as cache,
         SingleProcess(
             folder,
-            *("web", "--port", port, "--processes", NUMBER),
+            *("web", "--port", port, "--processes", NUMBER, *options),
             database_url=database_url,
             redis_url=cache.url,
             jwks=str(key.jwks),
@@ -143,6 +143,18 @@ def test_a_signal_ends_all_and_leaves_nothing_behind(
         with pytest.raises(httpx.ConnectError):
             ask("GET", f"{found.url}/livez")
     assert not [*(tmp_path / "temporary").iterdir()]
+
+
+def test_all_go_on_taking_orders_while_they_say_that_they_are_ending(migrated_sqlite: str, tmp_path: Path) -> None:
+    with webs(tmp_path, migrated_sqlite, "--shutdown-delay", 15) as found:
+        pids = found.all()
+        os.kill(parent(found.pid(1)), signal.SIGTERM)
+        wait_for(lambda: {ask("GET", f"{found.url}/livez").status_code for _ in range(5)} == {503})
+        assert {found.post() for _ in range(5)} == {202}
+        for pid in pids:
+            os.kill(pid, signal.SIGTERM)  # once more: at once
+        assert wait_for(lambda: found.process.ended is not None)
+        assert found.process.ended == 0
 
 
 def test_all_end_when_their_parent_is_killed(migrated_sqlite: str, tmp_path: Path) -> None:

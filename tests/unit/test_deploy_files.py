@@ -16,13 +16,7 @@ from engine.settings.secrets import FILES
 DEPLOY = Path(__file__).parents[2] / "deploy"
 COMPOSE = DEPLOY / "compose"
 TEXTS = [path for path in DEPLOY.rglob("*") if path.is_file() and "secrets" not in path.parent.name]
-HOST = {
-    "VARSEL_HOST",
-    "VARSEL_WEB",
-    "VARSEL_TLS",
-    "VARSEL_IMAGE",
-    "VARSEL_PATH",
-}  # of no process
+HOST = {"VARSEL_HOST", "VARSEL_WEB", "VARSEL_TLS", "VARSEL_IMAGE", "VARSEL_PATH"}  # of no process
 
 
 def services() -> dict[str, Any]:
