@@ -17,6 +17,7 @@ from engine.admin import actions, changes, jobs, lookups, pausing, questions, st
 from engine.admin.filters import number
 from engine.admin.questions import Question
 from engine.admin.resources import RESOURCES
+from engine.admin.sentences import thing
 from engine.auth.operators import Role
 from engine.db.dialects import now
 from engine.errors import BadRequest, Conflict, Invalid, NotFound
@@ -118,7 +119,7 @@ async def resume(request: Request) -> Response:
     operator, form = await allowed(request, Role.ADMIN)
     kind, value = (text_of(form, name) for name in ("kind", "value"))
     await write(request, pausing.resume, operator, kind, value)
-    tell(request, _("Resumed: the %(kind)s %(name)s.", kind=words.of_pause(kind), name=value))
+    tell(request, _("Resumed: %(what)s.", what=thing(kind, value)))
     return to_overview(request)
 
 

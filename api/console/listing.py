@@ -17,7 +17,7 @@ from api.console.pages import look, page, render
 from api.console.sessions import found, require
 from api.console.zones import FIELD as ZONE
 from api.console.zones import with_offset
-from engine.admin import actions, lists, lookups, queries, searching
+from engine.admin import lists, lookups, offers, queries, searching
 from engine.admin.filters import TIMES, parse, typed
 from engine.admin.lists import Place, Sort
 from engine.admin.resources import EMAILS, RESOURCES
@@ -34,11 +34,13 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from engine.admin.filters import Field
+    from engine.admin.lists import Page
     from engine.admin.resources import Resource
 
     Handler = Callable[[Request], Awaitable[Response]]
 
 SELECT = "select"  # in an address: with all rows of the page selected, for readers without JavaScript
+NOTHING = offers.Offers([], {})
 _OWN = ("cursor", "before", "sort", ZONE, SELECT, queries.FIELD)  # what narrows nothing
 
 
@@ -81,7 +83,7 @@ def _list_of(resource: Resource) -> Handler:
             "selected": request.query_params.get(SELECT) == "page",
             "all_selected": urlencode(dict(request.query_params) | {SELECT: "page"}),
             "also": await look(request, searching.orders_that_wait, given) if resource is EMAILS else 0,
-            "bulk": [action for action in actions.ACTIONS if action.resource is resource and action.for_all],
+            "offers": await _offers(request, resource, given, shown.page),
         }
 
     async def show(request: Request) -> Response:
@@ -94,6 +96,16 @@ def _list_of(resource: Resource) -> Handler:
             return _wrong(request, resource, error)
 
     return show
+
+
+async def _offers(request: Request, resource: Resource, given: Mapping[str, str], shown: Page) -> offers.Offers:
+    """What the operator may do to the rows of a list; to those of a page, its boxes say."""
+    operator = found(request)
+    if not (operator and operator.role.allows(Role.OPERATOR)):
+        return NOTHING
+    whole = not (shown.next or shown.previous or shown.looked_back)
+    keys = [item[resource.key.name] for item in shown.items]
+    return await look(request, offers.offers, resource, given, keys, whole=whole)
 
 
 def _typed(request: Request, resource: Resource) -> dict[str, str]:
@@ -118,7 +130,7 @@ def _wrong(request: Request, resource: Resource, error: Invalid) -> Response:
     beside = {name: " ".join(texts) for name, texts in error.errors.items() if name in resource.fields}
     rest = [" ".join(texts) for name, texts in error.errors.items() if name not in beside]
     nothing: dict[str, Any] = {"items": None, "next": None, "previous": None, "looked_back": False, "goes_back": False}
-    nothing |= {"newest": None, "total": None, "sorted": None, "selected": False, "also": 0, "bulk": []}
+    nothing |= {"newest": None, "total": None, "sorted": None, "selected": False, "also": 0, "offers": NOTHING}
     told = {"typed": request.query_params.get(queries.FIELD, ""), "wrong": " ".join(rest), "beside": beside}
     return render(request, f"{resource.name}.html", 400, **_described(request, resource, given) | nothing | told)
 

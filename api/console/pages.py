@@ -36,7 +36,7 @@ from engine.admin.masking import masked
 from engine.admin.paused import SAID
 from engine.admin.paused import told as who_paused
 from engine.admin.rows import BACKLOG
-from engine.admin.sentences import label, sentence
+from engine.admin.sentences import label, sentence, thing
 from engine.auth.operators import Role
 from engine.errors import VarselError
 from engine.queue import due
@@ -245,10 +245,10 @@ _environment.filters |= {
 }
 _environment.filters |= {"worded": words.of_state, "outcome": words.of_outcome, "seconds": _seconds}
 _environment.filters |= {"condition": _condition, "paused": who_paused}
-_environment.filters |= {"lane": words.of_lane, "pause_kind": words.of_pause, "field": words.of_field}
+_environment.filters |= {"lane": words.of_lane, "field": words.of_field}
 _environment.filters |= {"processes": words.of_processes, "erased": words.of_erased, "reason": words.of_reason}
 _environment.filters["trouble"] = of_trouble
 _environment.globals |= {"area": area, "some": some, "job_words": words.of_job}
-_environment.globals |= {"sentence": sentence, "action_label": label}
+_environment.globals |= {"sentence": sentence, "action_label": label, "thing": thing}
 _environment.filters |= {"rate": _rate, "commands": _commands}
 _environment.globals |= {"BACKLOG": BACKLOG, "COUNTED": COUNTED, "SAID": SAID, "TIMES": TIMES}

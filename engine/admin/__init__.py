@@ -54,6 +54,7 @@ searching.py  what the search box finds
 tries.py      what comes nearest, where nothing is found
 found.py      rows as the search box shows them
 actions.py    what can be done to one row, or to all that match
+offers.py     which actions a list offers
 copies.py     new orders that say what one said
 obstacles.py  why an action does not apply to a row
 repeats.py    what is asked before something is sent a second time

@@ -18,8 +18,8 @@ GROUPS = N_("`varsel failures` groups them by reply. When the cause is removed, 
 PAUSES = N_("`varsel pauses` lists what is paused and why; `varsel resume` ends a pause, and asks first.")
 STOPPED = N_("`varsel subscriptions list --state paused` shows why; `varsel subscriptions resume` pushes what waits.")
 FAILING = N_(
-    "`varsel subscriptions list --state failing` shows what they answered and how many webhooks wait; these are pushed"
-    " by themselves when the endpoint answers."
+    "`varsel subscriptions list --state backing_off` shows what they answered and how many webhooks wait; these are"
+    " pushed by themselves when the endpoint answers."
 )
 RESTORED = N_("`varsel restored` lists what would be done again; `varsel restored --resume` resumes the lanes.")
 LACKING = N_("Tell those who order; with synchronous replication, the server that takes over has everything.")

@@ -30,6 +30,9 @@ _NAMES = {
     "audit": N2_("%(num)s line", "%(num)s lines"),
     "keys": N2_("%(num)s key", "%(num)s keys"),
     "senders": N2_("%(num)s sender", "%(num)s senders"),
+    "contacts": N2_("%(num)s contact", "%(num)s contacts"),
+    "rows": N2_("%(num)s row", "%(num)s rows"),
+    "wakes": N2_("%(num)s wake-up", "%(num)s wake-ups"),
     "templates": N2_("%(num)s template", "%(num)s templates"),
 }
 

@@ -13,7 +13,7 @@ from engine.admin.processes import KEPT
 from engine.admin.relays import DOWN, UP, all_down
 from engine.admin.unusual import MINUTES
 from engine.admin.verbs import are_due, are_paused, wait
-from engine.admin.words import of_lane
+from engine.admin.words import begun, of_lane
 from engine.db.tables import MILLISECOND
 from engine.queue import due
 from engine.text.language import N_, _, decimal, ngettext
@@ -137,7 +137,7 @@ def _relay(relay: RelayFigures, lanes: Sequence[LaneFigures], *, all_of_them: bo
         effect = _("%(wait)s, the oldest for %(span)s", wait=waiting, span=span(waits.oldest_due_seconds))
     else:
         effect = "" if all_of_them else relay.effect
-    text = relay.said[:1].upper() + relay.said[1:] + (f": {effect}" if effect else "")
+    text = begun(relay.said) + (f": {effect}" if effect else "")
     what_to_do = [*filter(None, [relay.advice]), *([advice.BY_ITSELF] if relay.state == DOWN else [])]
     see: See = {"resource": "emails", "filter": {"state": "due"}, "text": _("Show the e-mails that wait")}
     return finding("problem", text, relay.since, what_to_do, see)
@@ -169,9 +169,9 @@ def _late(lanes: Sequence[LaneFigures]) -> list[Finding]:
 def _lag(lane: LaneFigures) -> Finding:
     name, what = of_lane(lane.name), are_due(lane.amount("due"), lane.name)
     if lane.empty_in_seconds is None or lane.empty_in_seconds > CATCHES_UP.total_seconds():
-        return finding("problem", _("The lane %(lane)s lags behind: %(what)s", lane=name, what=what))
+        return finding("problem", _("%(lane)s lag behind: %(what)s", lane=name, what=what))
     text = _(
-        "The lane %(lane)s catches up: %(what)s, and it is empty in about %(span)s",
+        "%(lane)s catch up: %(what)s, and none is left in about %(span)s",
         lane=name,
         what=what,
         span=span(lane.empty_in_seconds),
@@ -181,7 +181,7 @@ def _lag(lane: LaneFigures) -> Finding:
 
 def _stalled(lane: str, since: timedelta) -> Finding:
     text = _(
-        "The lane %(lane)s stands still: something has been due for %(span)s, and no worker takes it;"
+        "%(lane)s stand still: something has been due for %(span)s, and no worker takes it;"
         " `varsel doctor` looks for the cause, beginning with Redis, which wakes workers",
         lane=of_lane(lane),
         span=span(since),
@@ -220,7 +220,8 @@ def _warnings(lanes: Sequence[LaneFigures], left_alone: int, *, said: bool) -> l
             text = are_paused(lane.amount("held"), lane.name)
             found.append(finding("warning", text, advice=what_to_do, see=_held(lane.name)))
     if left_alone:
-        see: See = {"resource": "subscriptions", "filter": {"state": "failing"}, "text": _("Show the subscriptions")}
+        its = {"state": "backing_off"}
+        see: See = {"resource": "subscriptions", "filter": its, "text": _("Show the subscriptions")}
         text = ngettext(
             "Webhooks of %(num)s subscription wait: its endpoint keeps failing, or asked for a long delay",
             "Webhooks of %(num)s subscriptions wait: each endpoint keeps failing, or asked for a long delay",

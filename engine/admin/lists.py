@@ -125,6 +125,14 @@ def count_of_page(connection: Connection, resource: Resource, given: Mapping[str
     return len(_shown_on(connection, resource, _narrowed(connection, resource, given), None, size)[0])
 
 
+def may_have(connection: Connection, resource: Resource, given: Mapping[str, str], which: ColumnElement[bool]) -> bool:
+    """Whether a row matches of which this is true, too, or there are more rows than are looked at; Invalid."""
+    narrowed = _narrowed(connection, resource, given)
+    narrowed.rest.append(which)
+    found, end = _shown_on(connection, resource, narrowed, None, 1)
+    return bool(found) or end is not None
+
+
 def count(
     connection: Connection, resource: Resource, given: Mapping[str, str], also: ColumnElement[bool], most: int
 ) -> int:

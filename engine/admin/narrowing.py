@@ -15,9 +15,11 @@ from engine.admin.api_keys import STATE
 from engine.admin.filters import PUSH_ERRORS, contains, had_attempt
 from engine.admin.mailings import narrow_emails, narrow_orders
 from engine.admin.narrowed import Narrowed, Part, numbered_in
-from engine.admin.recurring import ENDED, OF_STATE, PAUSED
+from engine.admin.recurring import ENDED, PAUSED
+from engine.admin.recurring import OF_STATE as OF_RECURRING
 from engine.admin.sentences import names_of
 from engine.admin.standing import GROUPS, REPEATED, of_deliveries
+from engine.admin.subscriptions import OF_STATE
 from engine.db.blocks import everywhere
 from engine.db.tables import (
     DELIVERY_DEAD,
@@ -62,14 +64,8 @@ def _events(connection: Connection, given: Given) -> Narrowed:
 
 def _subscriptions(_connection: Connection, given: Given) -> Narrowed:
     found = Narrowed.newest(subscriptions.c.seq)
-    found.rest.append(subscriptions.c.removed.is_(None))
-    conditions = {
-        "paused": subscriptions.c.paused_reason.is_not(None),
-        "failing": subscriptions.c.last_error.is_not(None),
-        "unvalidated": subscriptions.c.validated.is_(False),
-    }
-    if state := given.get("state"):
-        found.rest.append(conditions[state])
+    state = given.get("state")
+    found.rest += OF_STATE[state] if state else [subscriptions.c.removed.is_(None)]
     if consumer := given.get("consumer"):
         found.rest.append(subscriptions.c.consumer == consumer)
     for name, column in (("endpoint", subscriptions.c.endpoint), ("resource", subscriptions.c.resource_filter)):
@@ -129,7 +125,7 @@ def _recurring(_connection: Connection, given: Given) -> Narrowed:
     found = Narrowed([Part([its.next_at, its.id], its.next_at.is_not(None)), Part([its.id], or_(PAUSED, ENDED))])
     found.newest_first = False
     if state := given.get("state"):
-        found.rest.append(OF_STATE[state])
+        found.rest.append(OF_RECURRING[state])
     if creator := given.get("creator"):
         found.rest.append(its.creator == creator)
     return found

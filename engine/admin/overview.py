@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, and_, func, or_, select, type_coerce
+from sqlalchemy import BigInteger, func, select, type_coerce
 
 from engine.admin import findings
 from engine.admin import paused as sentences
@@ -18,13 +18,13 @@ from engine.admin.refusals import refusals
 from engine.admin.relays import UP, all_down, relays
 from engine.admin.rows import ROWS
 from engine.admin.slowness import slowness
+from engine.admin.subscriptions import BACKING_OFF, PAUSED
 from engine.admin.turns import turns
 from engine.admin.unusual import Unusual, unusual
-from engine.db.dialects import Now, after
+from engine.db.dialects import Now
 from engine.db.tables import (
     EPOCH,
     MILLISECOND,
-    STOPPED,
     emails,
     history,
     installation,
@@ -37,7 +37,6 @@ from engine.observability.history import SERIES
 from engine.queue import due, lateness
 from engine.queue.epoch import WHO, again, lacks
 from engine.queue.pauses import LANE
-from engine.webhooks.schedule import OPENS_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,12 +46,6 @@ if TYPE_CHECKING:
     from engine.admin.finding import Finding
     from engine.admin.lanes import LaneFigures
 
-# Nothing is pushed to a subscription, and that lasts: two probes, within a minute and a half, have failed, too, or its
-# endpoint has asked for a long rest. A rest that is over in a moment is no news.
-_FOR_LONG = or_(
-    and_(subscriptions.c.open_until.is_not(None), subscriptions.c.failures >= OPENS_AFTER + 2),
-    subscriptions.c.open_until > after(timedelta(minutes=5)),
-)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # What ends in a lane, by series of history: what has not begun to move is not among them.
 ENDS = {
@@ -69,12 +62,10 @@ def overview(connection: Connection) -> dict[str, Any]:
     figures = [_moving(lane, hour, now, blocked=all_down(found)) for lane in lanes(connection)]
     running = living(connection)
     paused = _pauses(connection)
-    stopped = (STOPPED, subscriptions.c.paused_reason.is_not(None), subscriptions.c.removed.is_(None))
-    left_alone = (STOPPED, subscriptions.c.paused_reason.is_(None), subscriptions.c.removed.is_(None), _FOR_LONG)
     restored, groups = again(connection), failures(connection)
     going = select(jobs.c.seq).where(jobs.c.due_at.is_not(None)).order_by(jobs.c.seq).limit(10)
     stalled = lateness.stalled(connection, [lane.name for lane in figures if lane.in_flight])
-    alone = counted(connection, subscriptions, *left_alone)
+    alone = counted(connection, subscriptions, *BACKING_OFF)
     said = [pause for pause in paused if not (restored and pause["who"] == WHO)]  # the others are said together
     parts = findings.of_parts(
         figures, found, running, stalled, alone, slow, said=any(pause["kind"] != LANE for pause in said)
@@ -88,7 +79,7 @@ def overview(connection: Connection) -> dict[str, Any]:
         "turns": turns(connection),
         "processes": running,
         "pauses": paused,
-        "paused_subscriptions": counted(connection, subscriptions, *stopped),
+        "paused_subscriptions": counted(connection, subscriptions, *PAUSED),
         "jobs": ROWS["jobs"](connection, connection.scalars(going).all()),
         "hour": hour,
         "day": day,

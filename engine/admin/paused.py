@@ -8,7 +8,8 @@ from engine.admin.advice import PAUSES
 from engine.admin.amounts import Amount, listed
 from engine.admin.finding import finding
 from engine.admin.pausing import FORGOTTEN
-from engine.admin.words import of_lane
+from engine.admin.sentences import thing
+from engine.admin.words import begun
 from engine.queue import due
 from engine.queue.pauses import CREATOR, DOMAIN, LANE
 from engine.text.language import N_, _, ngettext
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 SAID = 5  # pauses, the oldest; of others it is said how many there are
 _WHAT = {
-    LANE: N_("The lane %(name)s is paused by %(who)s"),
+    LANE: N_("%(name)s are paused by %(who)s"),
     CREATOR: N_("The creator %(name)s is paused by %(who)s"),
     DOMAIN: N_("The recipients' domain %(name)s is paused by %(who)s"),
 }
@@ -40,7 +41,7 @@ def paused(pauses: Sequence[Mapping[str, Any]], lanes: Sequence[LaneFigures], no
 
 def told(pause: Mapping[str, Any], *, since: bool = True) -> str:
     """Who has paused it, since when, until when and why; a sentence without its full stop."""
-    name = of_lane(pause["value"]) if pause["kind"] == LANE else pause["value"]
+    name = begun(thing(LANE, pause["value"])) if pause["kind"] == LANE else pause["value"]
     text = _(_WHAT[pause["kind"]], name=name, who=pause["who"])
     if since:
         text = _("%(paused)s since %(time)s", paused=text, time=_minute(pause["at"]))
@@ -55,7 +56,7 @@ def _paused(pause: Mapping[str, Any], lanes: Mapping[str, LaneFigures], now: dat
     kind, value = pause["kind"], pause["value"]
     held = _held(pause, lanes)
     what = listed(held) or _("nothing yet")
-    text = ". ".join([told(pause, since=False), _("It holds %(what)s", what=what)])
+    text = ". ".join([told(pause, since=False), _("The pause holds %(what)s", what=what)])
     if pause["ends"] is None and now - pause["at"] > FORGOTTEN:
         text = _("Forgotten? %(pause)s", pause=text)
     advice = _("`varsel resume %(kind)s %(name)s` ends it; it asks first.", kind=kind, name=value)

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select
 from engine.admin import lanes as figures
 from engine.admin.jobs import release
 from engine.admin.sentences import thing
-from engine.admin.words import of_lane, of_pause, of_reason
+from engine.admin.words import of_reason
 from engine.db.dialects import Now, insert_new, now
 from engine.db.records import columns, first
 from engine.db.tables import pauses, subscriptions
@@ -48,7 +48,7 @@ def pause(  # noqa: PLR0913, PLR0917 a pause has so many parts
     """
     value = checked(kind, value)
     if not _begin(connection, who, kind, value, reason, ends):
-        raise Conflict(_("The %(kind)s %(name)s is paused already.", kind=of_pause(kind), name=value))
+        raise Conflict(_("Paused already: %(what)s.", what=thing(kind, value)))
     return thing(kind, value)
 
 
@@ -88,7 +88,7 @@ def paused(connection: Connection, kind: str, value: str) -> str:
     value = checked(kind, value)
     chosen = select(pauses.c.at).where(pauses.c.kind == kind, pauses.c.value == value)
     if connection.execute(chosen.with_for_update()).first() is None:
-        raise Conflict(_("The %(kind)s %(name)s is not paused.", kind=of_pause(kind), name=value))
+        raise Conflict(_("Not paused: %(what)s.", what=thing(kind, value)))
     return value
 
 
@@ -107,7 +107,7 @@ def not_paused(connection: Connection, kind: str, value: str) -> str:
     """The value of a pause that is to be made, as it is stored; Invalid, Conflict when there is such a pause."""
     value = checked(kind, value)
     if connection.execute(select(pauses.c.at).where(pauses.c.kind == kind, pauses.c.value == value)).first():
-        raise Conflict(_("The %(kind)s %(name)s is paused already.", kind=of_pause(kind), name=value))
+        raise Conflict(_("Paused already: %(what)s.", what=thing(kind, value)))
     return value
 
 
@@ -133,9 +133,9 @@ def go_on_restored(connection: Connection, who: str) -> str:
     if not go_on(connection, who):
         raise Conflict(_("The database is not older than it was: nothing is paused for that."))
     left = in_force(connection).lanes
-    others = ", ".join(of_lane(lane) for lane in LANES if lane in left)
+    others = ", ".join(thing(LANE, lane) for lane in LANES if lane in left)
     if others:
-        return _("The lanes are resumed, except %(lanes)s, which other pauses stop.", lanes=others)
+        return _("The lanes are resumed, except %(what)s, which other pauses stop.", what=others)
     return _("All lanes are resumed.")
 
 

@@ -36,7 +36,7 @@ from engine.models import EXPIRY_HOURS
 from engine.observability.audit import ITSELF
 from engine.queue.epoch import WHO, older
 from engine.queue.pauses import LANE, in_force
-from engine.text.language import N_, _
+from engine.text.language import N_, _, ngettext
 from engine.text.language import number as written
 
 if TYPE_CHECKING:
@@ -148,9 +148,10 @@ def _rate(connection: Connection, number: int) -> tuple[str, ...]:
         return ()
     minutes = LATELY / timedelta(minutes=1)
     takes = span(max(60.0, number * 60 * minutes / sent))
-    text = _(
-        "%(count)s e-mails a minute were sent in the last %(minutes)s minutes: at that rate these take about %(span)s.",
-        count=written(max(1, round(sent / minutes))),
+    text = ngettext(
+        "%(num)s e-mail a minute was sent in the last %(minutes)s minutes: at that rate these take about %(span)s.",
+        "%(num)s e-mails a minute were sent in the last %(minutes)s minutes: at that rate these take about %(span)s.",
+        max(1, round(sent / minutes)),
         minutes=round(minutes),
         span=takes,
     )
@@ -164,8 +165,7 @@ def of_subscription(connection: Connection, seq: int) -> Question:
     numbers = [counted(connection, deliveries, its, when) for when in (due_at <= Now(), due_at > Now())]
     due, later = (Amount(number, more=number >= COUNTED).of("webhooks") for number in numbers)
     if "webhooks" in in_force(connection).lanes:
-        lane = words.of_lane("webhooks")
-        first = _("Nothing goes out while the lane %(lane)s is paused: %(what)s wait.", lane=lane, what=due)
+        first = _("Nothing goes out while all webhooks are paused: %(what)s wait.", what=due)
     else:
         first = _("Goes out at once: %(what)s.", what=due)
     title = _("Resume pushing to %(endpoint)s?", endpoint=its_own.endpoint)
@@ -186,7 +186,7 @@ def of_drain(connection: Connection, chosen: Collection[str]) -> Question:
     left = [amount.of(lane.name) for lane in found if (amount := lane.left).number]
     left.append(_("what comes in meanwhile"))
     return Question(
-        _("Pause the lanes %(lanes)s?", lanes=", ".join(map(words.of_lane, chosen))),
+        _("Pause %(what)s?", what=_lanes(chosen)),
         (
             _("In flight, and ended first: %(what)s.", what=", ".join(busy)) if busy else _("Nothing is in flight."),
             _("Not done until each lane is resumed: %(what)s.", what=", ".join(left)),
@@ -207,16 +207,14 @@ def of_pause(connection: Connection, kind: str, value: str) -> Question:
 def of_resume(connection: Connection, kind: str, value: str) -> Question:
     """Before a pause ends; Invalid, Conflict when there is no such pause."""
     value = paused(connection, kind, value)
-    title = _(
-        "Resume the %(kind)s %(name)s?", kind=words.of_pause(kind), name=words.of_lane(value) if kind == LANE else value
-    )
+    title = _("Resume %(what)s?", what=thing(kind, value))
     return Question(title, (*_paused(connection, kind, [value]), *_goes_out(leaving(connection, kind, [value]))))
 
 
 def of_resume_all(connection: Connection) -> Question:
     """Before all paused lanes are resumed; Conflict when none is paused."""
     chosen = paused_lanes(connection)
-    title = _("Resume the lanes %(lanes)s?", lanes=", ".join(map(words.of_lane, chosen)))
+    title = _("Resume %(what)s?", what=_lanes(chosen))
     return Question(title, (*_paused(connection, LANE, chosen), *_goes_out(leaving(connection, LANE, chosen))))
 
 
@@ -233,6 +231,10 @@ def of_restored(connection: Connection) -> Question:
         _("Resume the lanes, although the database is older than it was?"),
         (*_goes_out(leave), *([line] if listed(leave) else [])),
     )
+
+
+def _lanes(chosen: Collection[str]) -> str:
+    return ", ".join(thing(LANE, lane) for lane in chosen)
 
 
 def _paused(connection: Connection, kind: str, values: Collection[str]) -> list[str]:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from engine.admin import words
 from engine.admin.amounts import some, span
 from engine.admin.effects import of_trouble
+from engine.admin.sentences import thing
 from engine.admin.slowness import slowness
 from engine.admin.standing import Standing
 from engine.admin.turns import WAITING, waiting
@@ -20,7 +21,7 @@ from engine.db.tables import (
 from engine.email.gate import waited_for
 from engine.email.pressure import Kind
 from engine.models import LEVELS, TEST, DeliveryState, EmailState, OrderState, Priority
-from engine.queue.pauses import in_force
+from engine.queue.pauses import LANE, in_force
 from engine.text.addresses import domain_of
 from engine.text.language import N_, _, translated
 
@@ -190,7 +191,7 @@ def _paused(connection: Connection, paused_by: str | None, creator: str, address
 
 
 def _lane_paused(lane: str) -> str:
-    return _("The lane %(lane)s is paused.", lane=words.of_lane(lane))
+    return _("%(name)s are paused.", name=words.begun(thing(LANE, lane)))
 
 
 _TURNS = {

@@ -32,6 +32,7 @@ from engine.admin.narrowing import NARROW
 from engine.admin.recurring import STATES as RECURRING_STATES
 from engine.admin.sentences import ACTIONS as DONE
 from engine.admin.standing import GROUPS
+from engine.admin.subscriptions import OF_STATE as SUBSCRIPTION_STATES
 from engine.auth.api_keys.secrets import KeyKind
 from engine.db.tables import (
     api_keys,
@@ -197,7 +198,7 @@ SUBSCRIPTIONS = Resource(
     "Print subscriptions, the newest first.",
     "Print a subscription with the number of its deliveries by state.",
     _by_name(
-        Field("state", "Its state.", choices=("paused", "failing", "unvalidated")),
+        Field("state", "Its state.", choices=tuple(SUBSCRIPTION_STATES)),
         Field("consumer", "Whose it is, such as /org/ttd."),
         Field("endpoint", "A part of its address."),
         Field("resource", "A part of its resource filter."),

@@ -6,7 +6,7 @@ A sentence is built of what its reader may see: of a row that was masked before.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -102,7 +102,7 @@ _TAILS = {
     "job": N_(", with {job}"),
     "filter": N_(", narrowed to {filter}"),
     "format": N_(", as {format}"),
-    "rows": N_(", {rows} rows"),
+    "rows": ", {rows}",
     "unfinished": N_(", which was broken off"),
     "answers": N_(", and found {answers}"),
     "role": N_(" as {role}"),
@@ -125,6 +125,7 @@ _MANY = {
 }  # fmt: skip
 _WITH_PAGES = frozenset({"orders", "emails", "events", "subscriptions", "jobs", "deliveries"})
 _SOURCES = {"file": N_("with a password"), "oidc": N_("through the OpenID provider")}
+_TOLD: Mapping[str, Callable[[str], str]] = {"reason": of_reason, "then": of_consequence}
 _NAMES = re.compile(r"\{(\w+)\}")
 _SHORT = 8  # characters of an identifier, its last: they tell two apart
 _COMMAND_LINE = "cli:"
@@ -251,10 +252,10 @@ def _value(name: str, value: Any) -> Iterator[Piece]:
             yield _moment(str(text)) if key in TIMES else of_condition(key, str(text))
     elif name == "source":
         yield translated(_SOURCES.get(value, str(value)))
-    elif name == "reason":
-        yield of_reason(str(value))
-    elif name == "then":
-        yield of_consequence(str(value))
+    elif name in _TOLD:
+        yield _TOLD[name](str(value))
+    elif name == "rows" and isinstance(value, int):
+        yield some(value, "rows")
     elif name == "by":
         yield _who(str(value))
     elif name in ("to", "as_of", "seen"):

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from engine.admin import words
 from engine.admin.amounts import span
+from engine.admin.sentences import thing
 from engine.db.tables import attachments, audit_log
 from engine.models import HANDED_OVER, EmailState
 from engine.observability.audit import detail_of
@@ -70,11 +71,8 @@ def _beginning(order: Row[object]) -> Iterator[Step]:
 
 def _told(connection: Connection, order: Row[object], email: Row[object]) -> Iterator[Step]:
     """Pauses that stopped it, and answers of its condition that were none, as the audit log has them."""
-    stops = {f"{LANE}/orders": _("orders"), f"{LANE}/emails": _("e-mails")}
-    stops |= {f"{CREATOR}/{order.creator}": _("the creator %(name)s", name=order.creator)}
-    stops |= {
-        f"{DOMAIN}/{domain}": _("the domain %(name)s", name=domain) for domain in [domain_of(email.address)] if domain
-    }
+    about = [(LANE, "orders"), (LANE, "emails"), (CREATOR, order.creator), (DOMAIN, domain_of(email.address))]
+    stops = {f"{kind}/{value}": thing(kind, value) for kind, value in about if value}
     until = email.last_update if email.due_at is None and email.paused_by is None else None
     which = [audit_log.c.target.in_([*stops, f"orders/{order.id}"]), audit_log.c.at >= order.created]
     which += [audit_log.c.action.in_(("pause", "resume", "condition-failed"))]

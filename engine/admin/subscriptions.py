@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import case, delete, func, select, update
+from sqlalchemy import and_, case, delete, func, or_, select, update
 
-from engine.db.dialects import Now
-from engine.db.tables import audit_log, deliveries, delivery_attempts, subscriptions
+from engine.db.dialects import Now, after
+from engine.db.tables import STOPPED, audit_log, deliveries, delivery_attempts, subscriptions
 from engine.errors import Conflict, NotFound
 from engine.events.fan_out import lock
 from engine.models import DeliveryState
 from engine.observability.audit import detail_of, note
 from engine.subscriptions.registry import KEPT
 from engine.text.language import _
+from engine.webhooks.schedule import OPENS_AFTER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
+_ITS = subscriptions.c
+_THERE = _ITS.removed.is_(None)
+PAUSED = (_THERE, STOPPED, _ITS.paused_reason.is_not(None))
+# Nothing is pushed to it, and that lasts: two probes, within a minute and a half, have failed, too, or its endpoint has
+# asked for a long rest. A rest that is over in a moment is no news.
+_FOR_LONG = or_(
+    and_(_ITS.open_until.is_not(None), _ITS.failures >= OPENS_AFTER + 2),
+    _ITS.open_until > after(timedelta(minutes=5)),
+)
+BACKING_OFF = (_THERE, STOPPED, _ITS.paused_reason.is_(None), _FOR_LONG)
+# What the list can be narrowed to. Numbers of subscriptions count by the same conditions.
+OF_STATE: Mapping[str, Sequence[ColumnElement[bool]]] = {
+    "paused": PAUSED,
+    "failing": (_THERE, _ITS.last_error.is_not(None)),
+    "backing_off": BACKING_OFF,
+    "unvalidated": (_THERE, _ITS.validated.is_(False)),
+}
 LOOKED_AT = 10_000  # deliveries that are looked at: the soonest due, or the newest
 RECENT = 100  # attempts, the newest of these deliveries
 
@@ -104,7 +123,7 @@ def pause_of(connection: Connection, seq: int) -> dict[str, object]:
 
 
 def _test(connection: Connection, seq: int) -> dict[str, object] | None:
-    """The newest test or validation event, and the answer to it; None: there is none."""
+    """The newest test or validation event, whether it is on its way, and the answer to it; None: there is none."""
     its = (deliveries.c.subscription_seq == seq, deliveries.c.event_seq.is_(None))
     columns = (deliveries.c.seq, deliveries.c.state, deliveries.c.created)
     found = connection.execute(select(*columns).where(*its).order_by(deliveries.c.seq.desc()).limit(1)).one_or_none()
@@ -113,8 +132,10 @@ def _test(connection: Connection, seq: int) -> dict[str, object] | None:
     log = delivery_attempts.c
     made = select(log.status, log.reply, log.duration_ms).where(log.delivery_seq == found.seq)
     last = connection.execute(made.order_by(log.seq.desc()).limit(1)).one_or_none()
+    waits = connection.scalar(select(subscriptions.c.test_seq).where(subscriptions.c.seq == seq))
     return {
         "delivery": found.seq,
+        "on_its_way": waits is not None,
         "state": found.state,
         "at": found.created,
         "status": last and last.status,

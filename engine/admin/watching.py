@@ -10,9 +10,9 @@ from sqlalchemy import func, select
 
 from engine.admin.counts import counted
 from engine.admin.filters import created
+from engine.admin.subscriptions import BACKING_OFF, PAUSED
 from engine.db import dialects
-from engine.db.dialects import Now
-from engine.db.tables import STOPPED, deliveries, emails, subscriptions
+from engine.db.tables import deliveries, emails, subscriptions
 from engine.queue import due, lateness
 
 if TYPE_CHECKING:
@@ -28,18 +28,17 @@ _NONE = timedelta(0)
 class Watched:
     """What is watched, by name; a span of zero: there is none."""
 
-    subscriptions: Mapping[str, int]  # failing: left alone for a while; paused
+    subscriptions: Mapping[str, int]  # failing: those that the list calls backing off; paused
     undelivered: Mapping[str, timedelta]  # by lane: for how long the oldest has been on its way
 
 
 def watched(connection: Connection) -> Watched:
     """All of it, in bounded time."""
     now = dialects.now(connection)
-    kept, is_paused = (STOPPED, subscriptions.c.removed.is_(None)), subscriptions.c.paused_reason.is_not(None)
     return Watched(
         subscriptions={
-            "failing": counted(connection, subscriptions, *kept, ~is_paused, subscriptions.c.open_until > Now()),
-            "paused": counted(connection, subscriptions, *kept, is_paused),
+            "failing": counted(connection, subscriptions, *BACKING_OFF),
+            "paused": counted(connection, subscriptions, *PAUSED),
         },
         undelivered={
             due.EMAILS.name: _since(now, _oldest_email(connection)),

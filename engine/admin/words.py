@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from engine.email.smtp.phases import Phase
 from engine.models import ASKED_AGAIN, NOT_ACCEPTED, DeliveryState, EmailState, JobState, OrderState
-from engine.queue.pauses import CREATOR, DOMAIN, LANE
-from engine.text.language import N_, _, ngettext, number, retold, translated
+from engine.text.language import N2_, N_, _, ngettext, number, retold, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from engine.queue.windows import Window
 
@@ -57,6 +57,7 @@ _STATES: Mapping[str, str] = {
     "repeated": N_("repeated"),
     "paused": N_("paused"),
     "failing": N_("failing"),
+    "backing_off": N_("backing off"),
     "unvalidated": N_("unvalidated"),
     "active": N_("active"),
     "ended": N_("ended"),
@@ -108,12 +109,12 @@ _ROWS: Mapping[str, str] = {
     "deliveries": N_("The delivery"),
 }
 _LANES: Mapping[str, str] = {
-    "orders": N_("orders"),
-    "emails": N_("emails"),
-    "fan_outs": N_("fan_outs"),
-    "webhooks": N_("webhooks"),
+    "orders": N_("Orders"),
+    "emails": N_("E-mails"),
+    "fan_outs": N_("Fan-outs"),
+    "webhooks": N_("Webhooks"),
+    "jobs": N_("Jobs"),
 }
-_KINDS: Mapping[str, str] = {LANE: N_("lane"), CREATOR: N_("creator"), DOMAIN: N_("domain")}
 _FIELDS: Mapping[str, str] = {
     "state": N_("State"),
     "priority": N_("Priority"),
@@ -168,6 +169,12 @@ _FIELDS: Mapping[str, str] = {
     "values": N_("Values"),
 }
 _CHOSEN = frozenset({"state", "priority", "error", "kind"})  # those with a menu
+_PROCESSES: Mapping[str, tuple[str, str]] = {  # by their kind in engine/observability/heartbeat.py
+    "web": N2_("%(num)s web process", "%(num)s web processes"),
+    "worker": N2_("%(num)s worker", "%(num)s workers"),
+    "instant": N2_("%(num)s instant worker", "%(num)s instant workers"),
+    "scheduler": N2_("%(num)s scheduler", "%(num)s schedulers"),
+}
 _ERASED: Mapping[str, str] = {
     label.lower(): label
     for label in (
@@ -229,13 +236,13 @@ def of_condition(name: str, value: str) -> str:
 
 
 def of_lane(name: str) -> str:
-    """A lane."""
+    """What a lane works on, as a heading or at the beginning of a sentence; see also sentences.thing."""
     return translated(_LANES.get(name, name))
 
 
-def of_pause(kind: str) -> str:
-    """What kind of thing is paused."""
-    return translated(_KINDS.get(kind, kind))
+def begun(text: str) -> str:
+    """A text at the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def of_field(name: str) -> str:
@@ -276,11 +283,13 @@ def of_consequence(text: str) -> str:
     return retold(text, ASKED_AGAIN)
 
 
-def of_processes(count: int, kind: str) -> str:
-    """So many processes of a kind."""
-    match kind:
-        case "worker":
-            return ngettext("%(num)s worker", "%(num)s workers", count)
-        case "scheduler":
-            return ngettext("%(num)s scheduler", "%(num)s scheduler", count)
-    return f"{count} {kind}"
+def of_processes(kinds: Collection[str]) -> str:
+    """How many processes of which kind run, in words."""
+    told = ", ".join(_processes(kind, count) for kind, count in sorted(Counter(kinds).items()))
+    return ngettext("%(kinds)s runs", "%(kinds)s run", len(kinds), kinds=told)
+
+
+def _processes(kind: str, count: int) -> str:
+    if kind not in _PROCESSES:
+        return f"{number(count)} {kind}"
+    return ngettext(*_PROCESSES[kind], count)

@@ -64,6 +64,7 @@ def import_(
     A line replaces all that was known of its identity.
     """
     from engine import settings
+    from engine.admin.amounts import some
     from engine.db.migrations import upgrade
     from engine.db.store import Store
     from engine.dev.data_folder import database_url
@@ -76,4 +77,4 @@ def import_(
                 count = import_contacts(connection, file)
         except Invalid as error:
             end(error, FAILED)
-    typer.echo(f"{count} contacts imported")
+    typer.echo(f"{some(count, 'contacts')} imported")

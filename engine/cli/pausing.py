@@ -57,6 +57,7 @@ def pauses(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> Non
 def resume(kind: Kind, value: Value, yes: Yes = False, data: Data = None) -> None:
     """End a pause. What it stopped becomes due again."""
     from engine.admin import pausing, questions
+    from engine.admin.sentences import thing
 
     with reading(data) as connection:
         question = questions.of_resume(connection, kind, value)
@@ -64,7 +65,7 @@ def resume(kind: Kind, value: Value, yes: Yes = False, data: Data = None) -> Non
         confirm(question)
     with writing(data) as connection:
         pausing.resume(connection, who(), kind, value)
-    typer.echo(f"Resumed: the {kind} {value}.")
+    typer.echo(f"Resumed: {thing(kind, value)}.")
 
 
 def drain(
@@ -77,6 +78,8 @@ def drain(
 ) -> None:
     """Pause lanes, and wait until nothing in them is in flight. `varsel resume` resumes them."""
     from engine.admin import pausing, questions
+    from engine.admin.sentences import thing
+    from engine.queue.pauses import LANE
 
     chosen = tuple(lanes or pausing.LANES)
     with opened(data) as store:
@@ -97,4 +100,4 @@ def drain(
                 time.sleep(LOOK_EVERY)
                 now = left()
                 show(first - now)
-    typer.echo(f"Drained: {', '.join(chosen)}.")
+    typer.echo(f"Drained: {', '.join(thing(LANE, lane) for lane in chosen)}.")

@@ -40,7 +40,8 @@ def private_folder(config: Settings, data: Path | None) -> Path:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise Misconfigured(f"{folder}: user {os.geteuid()} may not write there; change its owner, or name another")
     if count := tighten(folder):
-        typer.echo(f"{folder}: {count} files or folders were open to others; now only their owner has access", err=True)
+        were = "1 file or folder was" if count == 1 else f"{count} files or folders were"
+        typer.echo(f"{folder}: {were} open to others; now only the owner has access", err=True)
     return folder
 
 

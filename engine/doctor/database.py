@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from contextlib import closing
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,6 +13,7 @@ from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 from engine.admin.overview import overview
+from engine.admin.words import of_processes
 from engine.db.dialects import Now
 from engine.db.migrations import COMPLAINTS, Fit, complaint, fit, revision, revisions
 from engine.db.readers import SLOTS
@@ -85,10 +85,7 @@ def processes(place: Place) -> Iterator[Finding]:
         except (Unavailable, DBAPIError):
             return  # likewise
     alive = seen["processes"]
-    kinds = Counter(process["kind"] for process in alive)
-    yield ok(
-        name, ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) + " run" if kinds else "none runs"
-    )
+    yield ok(name, of_processes([process["kind"] for process in alive]) if alive else "none runs")
     for process in alive:
         if process["version"] != version("varsel"):
             text = f"{process['kind']} {process['pid']} on {process['host']} is of version {process['version']}"

@@ -78,7 +78,8 @@ def _tls(route: Route, session: Session, written: str) -> Iterator[Finding]:
             value for kind, value in certificate.get("subjectAltName", ()) if kind in ("DNS", "IP Address")
         )
         days = int((ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()) // 86_400)
-        text = f"TLS; its certificate is for {names or 'nobody'} and good for {days} days"
+        good_for = "1 day" if days == 1 else f"{days} days"
+        text = f"TLS; its certificate is for {names or 'nobody'} and good for {good_for}"
         yield warning("relay", text, "Renew it.") if days < SOON else ok("relay", text)
     elif route.host not in LOOPBACK:
         text = "no TLS: messages can be read on the way"

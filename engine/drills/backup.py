@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.admin.amounts import some
+from engine.admin.sentences import thing
 from engine.db.migrations import admit
 from engine.db.store import Store
 from engine.drills import census
@@ -20,7 +22,7 @@ from engine.drills.postgresql import PostgreSQLCopying
 from engine.drills.serving import serve
 from engine.drills.sqlite import SQLiteCopying
 from engine.queue import epoch
-from engine.queue.pauses import in_force
+from engine.queue.pauses import LANE, in_force
 from engine.runtime.stop import ending
 from engine.text.urls import file_of
 
@@ -115,7 +117,7 @@ def _guarded(url: str, report: Report) -> list[str]:
     with closing(Store(url, admit)) as store, store.read() as connection:
         report.again = epoch.again(connection) or {}
         running = epoch.NOT_REPEATED.keys() - in_force(connection).lanes
-    return [f"the lane {name} is not paused" for name in sorted(running)]
+    return [f"{thing(LANE, name)} are not paused" for name in sorted(running)]
 
 
 def _compared(
@@ -143,7 +145,7 @@ def differences(original: Census, copy: Census) -> list[str]:
 
 
 def _told(rows: Rows) -> str:
-    return f"{rows.count:,} rows" + (f" up to {rows.greatest}" if rows.greatest else "")
+    return some(rows.count, "rows") + (f" up to {rows.greatest}" if rows.greatest else "")
 
 
 def _same(name: str, original: Rows, copy: Rows) -> bool:

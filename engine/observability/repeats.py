@@ -85,7 +85,7 @@ class OnceAMinute(logging.StreamHandler[Any]):
                 return
             last = copy.copy(record)
             last.created, last.exc_info, last.exc_text, last.args = time.time(), None, None, ()
-            last.msg = f"{record.getMessage()} (and {count} more times within a minute)"
+            last.msg = f"{record.getMessage()} (and {count} more {'time' if count == 1 else 'times'} within a minute)"
             super().emit(last)
 
 

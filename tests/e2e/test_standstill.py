@@ -60,11 +60,11 @@ def test_work_that_nobody_takes_is_told_and_goes_on_when_the_cause_is_gone(empty
         assert told["redis"] != "ok"
         for process in (web, worker, scheduler):
             assert "Redis does not let its user do what is needed" in process.await_line("Redis")
-        wait_for(lambda: "1 scheduler, 1 web, 1 worker run" in varsel("doctor", **settings).stdout)
+        wait_for(lambda: "1 scheduler, 1 web process, 1 worker run" in varsel("doctor", **settings).stdout)
         doctor = varsel("doctor", **settings)
         assert doctor.exit_code == 4
         assert "work stands still: ~dramatiq*" in doctor.stdout
-        assert "The lane orders stands still" in doctor.stdout
+        assert "Orders stand still" in doctor.stdout
         assert 'varsel_stalled_seconds{lane="orders"} 6' in client.get("/metrics").text
 
         cache.user("app", *EVERYTHING)

@@ -77,7 +77,7 @@ def test_why_an_order_waits(store: Store) -> None:
         pause(connection, "anna", "creator", "ttd")
         assert why_order(connection, **PAUSED) == "The creator ttd is paused."
         pause(connection, "anna", "lane", "orders")
-        assert why_order(connection, due_in=HOUR) == "The lane orders is paused."
+        assert why_order(connection, due_in=HOUR) == "All orders are paused."
 
 
 def test_why_an_email_waits_or_failed(store: Store) -> None:
@@ -117,7 +117,7 @@ def test_why_an_email_is_held_back(store: Store) -> None:
         pause(connection, "anna", "creator", "ttd")
         assert why_email(connection, seq) == "The creator ttd is paused."
         pause(connection, "anna", "lane", "emails")
-        assert why_email(connection, seq) == "The lane emails is paused."
+        assert why_email(connection, seq) == "All e-mails are paused."
 
 
 def test_a_relay_that_cannot_be_reached_is_why(store: Store) -> None:
@@ -159,7 +159,7 @@ def test_why_a_delivery_waits_or_was_given_up(store: Store) -> None:
         pause_subscription(connection, "anna", subscription, "weekend")
         assert why() == "The subscription is paused: Paused by an operator: weekend"
         pause(connection, "anna", "lane", "webhooks")
-        assert why() == "The lane webhooks is paused."
+        assert why() == "All webhooks are paused."
         connection.execute(update(subscriptions).values(removed=now()))
         assert why() == "Its subscription was removed: nothing more is pushed to it."
         assert details.delivery(connection, seq)["standing"] is None, "as in no list and no count"

@@ -192,9 +192,10 @@ def test_what_is_paused_can_be_seen_and_resumed(kind: str, value: str, store: St
     assert value in paused.lanes | paused.creators | paused.domains
     again = run(*words)
     assert again.exit_code == 5
-    assert "paused already" in again.stderr
+    assert "Paused already" in again.stderr
     asked = run("resume", kind, value, given="n\n")
-    assert (asked.exit_code, f"Resume the {kind} {value}?" in asked.stderr) == (1, True)
+    what = told.removeprefix("Paused: ").partition(", until")[0]
+    assert (asked.exit_code, f"Resume {what}?" in asked.stderr) == (1, True)
     assert run("resume", kind, value, "--yes").exit_code == 0
     assert run("resume", kind, value).exit_code == 5
     lines = json.loads(run("audit", "list", "--target", f"{kind}/{value}", "--json").stdout)["items"]
@@ -267,7 +268,7 @@ def test_what_is_listed_of_a_restored_database_is_what_is_counted(store: Store, 
     asked = run("restored", "--resume", given="n\n")
     assert "Goes out at once: 2 orders.\n" in asked.stderr
     assert "a second time: nothing.\n" in asked.stderr
-    left = "The lanes are resumed, except emails, which other pauses stop.\n"
+    left = "The lanes are resumed, except all e-mails, which other pauses stop.\n"
     assert run("restored", "--resume", "--yes").stdout == left
 
 
@@ -275,7 +276,7 @@ def test_lanes_of_a_restored_database_that_go_on_one_by_one_wait_no_more(store: 
     with store.write() as connection:
         add_email(connection, add_order(connection))
         restored(connection)
-    assert run("resume", "lane", "emails", "--yes").stdout == "Resumed: the lane emails.\n"
+    assert run("resume", "lane", "emails", "--yes").stdout == "Resumed: all e-mails.\n"
     assert json.loads(run("restored", "--json").stdout)["counts"] == {"orders": 0, "webhooks": 0}
     for lane in ("orders", "webhooks"):
         assert run("resume", "lane", lane, "--yes").exit_code == 0
@@ -293,14 +294,14 @@ def test_drain_waits_until_nothing_is_in_flight(store: Store, database_url: str,
     assert "In flight, and ended first: 1 e-mail." in asked.stderr
     with store.read() as connection:
         assert not in_force(connection).lanes
-    assert run("drain", "orders", "--yes").stdout == "Drained: orders.\n"
+    assert run("drain", "orders", "--yes").stdout == "Drained: all orders.\n"
     with Terminal(command("drain", "--yes"), environment(database_url=database_url)) as terminal:
         terminal.wait_for("0/1")
         with store.write() as connection:
             done = {"state": EmailState.SUCCEEDED, "unresolved": 0, "due_at": None}
             connection.execute(update(emails).where(emails.c.seq == held).values(done))
         assert terminal.end() == 0
-    assert "Drained: orders, emails, fan_outs, webhooks." in terminal.output
+    assert "Drained: all orders, all e-mails, all fan-outs, all webhooks." in terminal.output
     with store.read() as connection:
         assert in_force(connection).lanes == {"orders", "emails", "fan_outs", "webhooks"}
     assert run("drain", "sms").exit_code == 2

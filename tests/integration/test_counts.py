@@ -163,7 +163,7 @@ def test_of_a_paused_lane_what_would_be_due_is_held_with_its_bound(store: Store)
         assert (found.due, found.held) == (0, 2 * BOUND)
         assert [name for name in found.more if name in ("due", "held")] == ["held"]
         [said] = paused(all_of(connection), [found], now())
-        assert said["text"].endswith("It holds 6+ orders"), said
+        assert said["text"].endswith("The pause holds 6+ orders"), said
 
 
 def test_a_lane_with_more_than_is_counted_has_no_time_at_which_it_is_empty(store: Store) -> None:

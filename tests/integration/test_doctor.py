@@ -127,7 +127,7 @@ def test_processes_are_told_with_what_they_complain_about(store: Store, database
     for heartbeat in beating:
         heartbeat.start()
     wait_for(lambda: not problems(database.processes(here)))
-    assert [each.text for each in database.processes(here)] == ["1 scheduler, 1 web, 1 worker run"]
+    assert [each.text for each in database.processes(here)] == ["1 scheduler, 1 web process, 1 worker run"]
     with store.write() as connection:
         connection.execute(processes.update().where(processes.c.kind == "worker").values(version="0.0.1"))
     old = one(database.processes(here), "of version 0.0.1")

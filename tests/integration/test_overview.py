@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import delete, insert, select, text, update
 
+from api.console.languages import LANGUAGES
 from engine.admin import details
 from engine.admin.lanes import lanes
 from engine.admin.lists import LARGEST
@@ -19,7 +20,8 @@ from engine.admin.overview import overview
 from engine.admin.paused import SAID
 from engine.admin.pausing import pause, pause_subscription, resume
 from engine.admin.processes import SILENT, living
-from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
+from engine.admin.resources import DELIVERIES, EMAILS, ORDERS, SUBSCRIPTIONS
+from engine.admin.watching import watched
 from engine.db.retention import prune_some
 from engine.db.tables import deliveries, emails, history, pauses, processes, subscriptions
 from engine.events.storing import persist
@@ -31,6 +33,7 @@ from engine.observability.metrics import ATTEMPTS
 from engine.observability.metrics import ORDERS as ORDERS_TAKEN
 from engine.queue import due, lateness
 from engine.runtime.clock import steady
+from engine.text.language import spoken
 from tests.helpers.claims import claim_emails, claim_orders
 from tests.helpers.rows import PAUSED, add_email, add_order, add_subscription, an_event, now
 from tests.helpers.waiting import LONG, wait_for
@@ -144,6 +147,32 @@ def test_a_subscription_that_waits_is_said_when_it_lasts(
         assert sentences(connection) == ([("warning", told)] if is_said else [])
 
 
+def test_the_number_of_subscriptions_in_a_sentence_is_that_of_the_list_that_it_leads_to(store: Store) -> None:
+    changes: list[dict[str, Any]] = [
+        {},
+        {"last_error": "status 500", "failures": 1},  # it fails, and is tried again in a moment
+        {"last_error": "status 500", "failures": 5, "open_until": now() + timedelta(seconds=30)},
+        {"last_error": "status 500", "failures": 7, "open_until": now() - timedelta(seconds=1)},
+        {"last_error": "status 429", "failures": 1, "open_until": now() + HOUR},
+        {"last_error": "status 500", "failures": 9, "open_until": now() + HOUR, "paused_reason": "by its owner"},
+        {"last_error": "status 500", "failures": 9, "open_until": now() + HOUR, "removed": now()},
+    ]
+    with store.write() as connection:
+        process(connection, "worker", relay="relay:25")
+        process(connection, "scheduler")
+        for number, values in enumerate(changes):
+            seq = add_subscription(connection, f"https://receiver{number}.example/hook")
+            if values:
+                connection.execute(update(subscriptions).where(subscriptions.c.seq == seq).values(values))
+        seen = overview(connection)
+        [found] = [each for each in seen["findings"] if "subscriptions wait" in each["text"]]
+        listed = first_page(connection, SUBSCRIPTIONS, found["see"]["filter"]).items
+        assert found["text"].startswith("Webhooks of 2 subscriptions wait: ")
+        assert sorted(row["failures"] for row in listed) == [1, 7]
+        assert watched(connection).subscriptions == {"failing": len(listed), "paused": 1}
+        assert seen["paused_subscriptions"] == len(first_page(connection, SUBSCRIPTIONS, {"state": "paused"}).items)
+
+
 GROUPS = {"later": "waiting", "due": "due", "retrying": "retrying", "held": "held"}
 RESOURCES_OF = {"orders": ORDERS, "emails": EMAILS, "webhooks": DELIVERIES}
 
@@ -188,7 +217,7 @@ def test_what_a_pause_holds_back_is_held_whatever_is_paused(store: Store) -> Non
             pause(connection, "anna", "lane", lane)
         held = {"orders": (1, 0, 0, 1), "emails": (0, 0, 0, 73), "fan_outs": (0, 0, 0, 0), "webhooks": (0, 0, 0, 56)}
         assert told_alike(connection) == held
-        assert ("warning", "The lane emails is paused by anna, without an end. It holds 73 e-mails") in sentences(
+        assert ("warning", "All e-mails are paused by anna, without an end. The pause holds 73 e-mails") in sentences(
             connection
         )
         for lane in ("orders", "emails", "webhooks"):
@@ -288,15 +317,17 @@ def test_what_is_wrong_is_said_the_worst_first(store: Store) -> None:
             add_email(connection, add_order(connection), due_in=-HOUR)
         due.claim(connection, due.EMAILS, 1, LEASE)
         assert sentences(connection) == [
-            ("problem", "The lane orders lags behind: 2 orders are due"),
-            ("problem", "The lane emails lags behind: 1 e-mail is due"),
+            ("problem", "Orders lag behind: 2 orders are due"),
+            ("problem", "E-mails lag behind: 1 e-mail is due"),
         ]
+        with spoken(LANGUAGES["nb"]):
+            assert sentences(connection)[0] == ("problem", "Ordrer henger etter: 2 ordrer er klare")
         connection.execute(delete(emails))
         add_email(connection, add_order(connection), **PAUSED)
         pause(connection, "anna", "lane", "orders")
         assert sentences(connection) == [
             ("warning", "1 e-mail is paused"),
-            ("warning", "The lane orders is paused by anna, without an end. It holds 2 orders"),
+            ("warning", "All orders are paused by anna, without an end. The pause holds 2 orders"),
         ]
         since = datetime(2026, 5, 1, 12, tzinfo=UTC)
         process(
@@ -332,9 +363,9 @@ def test_a_lane_of_which_nobody_takes_what_is_due_stands_still_whatever_the_caus
         add_email(connection, of, due_in=-HOUR)
         add_email(connection, of, due_in=-HOUR)
         assert [*lateness.stalled(connection)] == ["emails"]
-        told = [text for _, text in sentences(connection) if "stands still" in text]
+        told = [text for _, text in sentences(connection) if "stand still" in text]
         assert len(told) == 1
-        assert told[0].startswith("The lane emails stands still: something has been due for 1 h")
+        assert told[0].startswith("E-mails stand still: something has been due for 1 h")
         due.claim(connection, due.EMAILS, 1, LEASE)  # a worker has one of two in hand: it moves
         assert lateness.stalled(connection) == {}
 
@@ -460,11 +491,12 @@ def test_a_pause_is_said_once_with_all_that_is_to_be_known_of_it(store: Store) -
     lane, domain, creator = (found[each] for each in kinds)
     until = f"{ends:%Y-%m-%d %H:%M} UTC"
     assert (
-        lane["text"] == f"The lane orders is paused by anna, until {until}: the relay is being moved. It holds 1 order"
+        lane["text"]
+        == f"All orders are paused by anna, until {until}: the relay is being moved. The pause holds 1 order"
     )
     of_domain = "The recipients' domain slow.example is paused by ola, without an end: their server is down"
-    assert domain["text"] == f"{of_domain}. It holds 1 e-mail"
-    assert creator["text"] == "The creator skd is paused by eva, without an end. It holds nothing yet"
+    assert domain["text"] == f"{of_domain}. The pause holds 1 e-mail"
+    assert creator["text"] == "The creator skd is paused by eva, without an end. The pause holds nothing yet"
     assert (lane["since"], domain["since"]) == (began["orders"], began["slow.example"])
     assert lane["advice"] == "`varsel resume lane orders` ends it; it asks first."
     assert domain["resume"] == ("domain", "slow.example"), "the console has a button"
@@ -485,6 +517,6 @@ def test_of_many_pauses_the_oldest_are_said_and_the_others_counted(store: Store)
     assert len(found) == SAID + 1
     assert found[0] == (
         "warning",
-        "Forgotten? The creator org0 is paused by anna, without an end. It holds nothing yet",
+        "Forgotten? The creator org0 is paused by anna, without an end. The pause holds nothing yet",
     )
     assert found[-1] == ("warning", "2 more pauses are in force")

@@ -143,7 +143,7 @@ def test_before_lanes_are_paused_or_go_on_it_is_said_what_stays_and_what_goes_ou
         claim_emails(connection, LONG)
         assert questions.of_resume(connection, "domain", "Slow.example").lines[1:] == ("Goes out at once: 2 e-mails.",)
         pause(connection, "anna", "creator", "ttd")
-        assert questions.of_resume(connection, "creator", "ttd").title == "Resume the creator ttd?"
+        assert questions.of_resume(connection, "creator", "ttd").title == "Resume what ttd orders?"
 
 
 def test_before_a_pause_ends_it_is_said_who_made_it_since_when_until_when_and_why(store: Store) -> None:
@@ -156,7 +156,7 @@ def test_before_a_pause_ends_it_is_said_who_made_it_since_when_until_when_and_wh
         assert asked.lines[0] == f"{of_domain} since {since}, until {until}: their server is down."
         pause(connection, "ola", "lane", "emails")
         asked = questions.of_resume(connection, "lane", "emails")
-        assert asked.lines[0].startswith("The lane emails is paused by ola since 2")
+        assert asked.lines[0].startswith("All e-mails are paused by ola since 2")
         assert asked.lines[0].endswith(" UTC, without an end.")
         seq = add_subscription(connection, "https://receiver.example/hook")
         pause_subscription(connection, "anna", seq, "their weekend")
@@ -246,8 +246,8 @@ def test_before_all_lanes_go_on_it_is_said_what_goes_out(store: Store) -> None:
         add_email(connection, order(connection, due_in=-HOUR)[0])
         drain(connection, "anna", LANES)
         asked = questions.of_resume_all(connection)
-        assert asked.title == "Resume the lanes orders, emails, fan_outs, webhooks?"
+        assert asked.title == "Resume all orders, all e-mails, all fan-outs, all webhooks?"
         assert asked.lines[len(LANES) :] == ("Goes out at once: 1 order, 1 e-mail.",)
-        assert all("is paused by anna since" in line for line in asked.lines[: len(LANES)])
+        assert all("are paused by anna since" in line for line in asked.lines[: len(LANES)])
         resume_all(connection, "anna")
         assert not in_force(connection).lanes

@@ -89,8 +89,8 @@ def test_a_story_has_pauses_and_conditions_that_gave_no_answer(store: Store) -> 
         told = story(connection)
     assert [(step["what"], step["detail"]) for step in told[1:-1]] == [
         ("Its condition gave no clear answer", "sent anyway"),
-        ("Paused: the domain example.no", "by anna: their server is down"),
-        ("Resumed: the domain example.no", "by ola"),
+        ("Paused: mail to example.no", "by anna: their server is down"),
+        ("Resumed: mail to example.no", "by ola"),
     ]
     assert told[1]["reply"] == "status 500"
     assert (told[-1]["what"], told[-1]["kind"]) == ("Waits", "wait")

@@ -9,6 +9,7 @@ import pytest
 
 from api.console.languages import LANGUAGES, NAMES, preferred
 from engine.admin.amounts import some, span
+from engine.admin.words import of_processes
 from engine.text.language import current, decimal, gettext, ngettext, number, spoken, translated
 
 
@@ -57,6 +58,20 @@ def test_plurals_and_spans_are_the_languages_own() -> None:
         assert span(timedelta(hours=3, minutes=20)) == "3 t 20 min"
     with spoken(LANGUAGES["nn"]):
         assert some(2_000, "emails") == "2\u00a0000 e-postar"
+
+
+def test_processes_of_a_kind_are_one_or_many_in_each_language() -> None:
+    one, many = ["scheduler"], ["web", "instant", "worker", "scheduler"] * 2
+    assert [of_processes(one), of_processes(many)] == [
+        "1 scheduler runs",
+        "2 instant workers, 2 schedulers, 2 web processes, 2 workers run",
+    ]
+    for code, told in (
+        ("nb", "2 instant-arbeidere, 2 planleggere, 2 webprosesser, 2 arbeidere kjører"),
+        ("nn", "2 instant-arbeidarar, 2 planleggarar, 2 webprosessar, 2 arbeidarar køyrer"),
+    ):
+        with spoken(LANGUAGES[code]):
+            assert of_processes(many) == told
 
 
 def test_what_no_catalogue_has_stays_english() -> None:

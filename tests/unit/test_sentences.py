@@ -69,6 +69,10 @@ def line(who: str, action: str, target: str, **detail: Any) -> dict[str, Any]:
             "kari exported e-mails, narrowed to state failed, as CSV, 1,200 rows",
         ),
         (
+            line("kari", "export", "audit", filter={}, format="CSV", rows=1),
+            "kari exported the audit log, as CSV, 1 row",
+        ),
+        (
             line("anna", "sign-in", "console", source="file", **{"from": "10.0.0.1"}),
             "anna signed in (with a password) from 10.0.0.1",
         ),

@@ -80,11 +80,12 @@ function select(root) {
   const form = root.querySelector("[data-selected]");
   if (!form) return;
   const boxes = root.querySelectorAll("[form=selected]");
-  const count = root.querySelectorAll(SELECTED).length;
+  const selected = [...root.querySelectorAll(SELECTED)], count = selected.length;
   form.querySelector("[data-how-many]").textContent = count ? form.dataset.some.replace("{count}", count) : form.dataset.none;
   for (const button of form.querySelectorAll("[data-does]")) {
-    button.hidden = !count;
-    button.textContent = button.dataset.does.replace("{count}", count);
+    const fitting = selected.filter(({ dataset }) => dataset.fits.split(" ").includes(button.dataset.verb)).length;
+    button.hidden = !fitting;
+    button.textContent = button.dataset.does.replace("{count}", fitting);
   }
   const all = root.querySelector("#all-rows");
   all.hidden = false;

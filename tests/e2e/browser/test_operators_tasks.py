@@ -70,9 +70,9 @@ def test_pause_mail_to_a_domain_until_eight_and_see_who_did_and_resume_it(site: 
     task.clicks("pause mail to a domain until 08:00", 3)
     task.look()
     site.order(f"kari@{domain}")
-    expect(said).to_contain_text("It holds 1 ")
+    expect(said).to_contain_text("The pause holds 1 ")
     expect(said).to_have_count(1)
-    page.get_by_role("button", name=f"Resume domain {domain}").click()
+    page.get_by_role("button", name=f"Resume mail to {domain}").click()
     expect(page.locator("main")).to_contain_text(re.compile(r"by local since .*, until .* 08:00:00 CET: their server"))
     task.look()
     page.get_by_role("button", name="Resume").click()
@@ -81,7 +81,7 @@ def test_pause_mail_to_a_domain_until_eight_and_see_who_did_and_resume_it(site: 
 
 def test_a_pause_of_a_lane_ends_by_itself(site: Site, task: Task) -> None:
     page = task.page
-    page.get_by_role("button", name="Pause webhooks …").click()
+    page.get_by_role("button", name="Pause all webhooks …").click()
     page.get_by_label("Why?").fill("the receiver is being moved")
     page.get_by_label("Ends").select_option("in 30 minutes")
     page.get_by_role("button", name="Pause").click()

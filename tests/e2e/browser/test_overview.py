@@ -131,16 +131,16 @@ def test_a_wave_of_refusals(relayed: Installation, page: Page, port: int, reques
 
 
 def test_on_a_phone_every_fact_and_action_is_within_the_picture(page: Page) -> None:
-    for name in ("orders", "emails", "fan_outs", "webhooks"):
+    for name, what in (("orders", "orders"), ("emails", "e-mails"), ("fan_outs", "fan-outs"), ("webhooks", "webhooks")):
         expect(page.locator(f"#lane-{name}").get_by_text("Oldest undelivered")).to_be_visible()
-        expect(page.get_by_role("button", name=f"Pause {name}")).to_be_visible()
+        expect(page.get_by_role("button", name=f"Pause all {what}")).to_be_visible()
     for words in ("Waiting now", "Waiting for later", "Being sent", "Failed", "Done per minute"):
         expect(page.locator("#lane-emails").get_by_text(words, exact=True)).to_be_visible()
     page.get_by_text("Pause a creator or a domain").click()
     expect(page.get_by_label("Name", exact=True)).to_be_visible()
     expect(page.get_by_role("button", name="Drain all lanes …")).to_be_visible()
     summary = page.locator("#processes summary")
-    expect(summary).to_have_text(re.compile(r"1 scheduler,\s+1 web,\s+2 workers? run"))
+    expect(summary).to_have_text(re.compile(r"1 scheduler,\s+1 web process,\s+2 workers? run"))
     summary.click()
     expect(page.locator("#processes li").first).to_be_visible()
     assert barriers(page) == []

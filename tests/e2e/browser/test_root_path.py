@@ -84,7 +84,7 @@ def test_an_operator_walks_through_the_console_and_acts(page: Page, below: Insta
     expect(page.locator("[data-keys]")).to_be_visible()
     page.keyboard.press("g")
     page.keyboard.press("o")
-    page.get_by_role("button", name="Pause emails …").click()
+    page.get_by_role("button", name="Pause all e-mails …").click()
     page.get_by_label("Why?").fill("the relay is being moved")
     page.get_by_role("button", name="Pause").click()
     expect(page.locator("#lane-emails")).to_contain_text("paused")
@@ -92,7 +92,7 @@ def test_an_operator_walks_through_the_console_and_acts(page: Page, below: Insta
     with below.client() as client:
         client.post(f"{API}/orders/email", json=order(to)).raise_for_status()
     expect(page.locator("#lane-emails")).to_contain_text(re.compile(r"Held by a pause\s*[1-9]"))  # the stream says so
-    page.get_by_role("button", name="Resume emails").click()
+    page.get_by_role("button", name="Resume all e-mails").click()
     page.get_by_role("button", name="Resume").click()
     wait_for(lambda: below.messages(to))
     page.locator("#find").fill(to)

@@ -28,7 +28,7 @@ def test_a_second_pair_of_eyes(guarded_site: Site, screen: dict[str, Any], reque
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     said = page.locator(".finding", has_text=domain)
-    expect(said).to_contain_text(re.compile(rf"is paused by anna, without an end: {reason}. It holds 1 e-mail"))
+    expect(said).to_contain_text(re.compile(rf"is paused by anna, without an end: {reason}. The pause holds 1 e-mail"))
     expect(page.locator("main")).not_to_contain_text("•••")
     expect(page.locator("main button", has_text="…")).to_have_count(0)
     assert barriers(page) == []

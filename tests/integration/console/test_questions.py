@@ -110,7 +110,7 @@ def test_a_subscription_goes_on_after_a_question_with_numbers(site: Site, store:
     with store.write() as connection:
         pause(connection, "anna", "lane", "webhooks")
     browser.post(f"{path}/pause")
-    assert "Nothing goes out while the lane webhooks is paused: 2 webhooks wait." in browser.get(f"{path}/resume").text
+    assert "Nothing goes out while all webhooks are paused: 2 webhooks wait." in browser.get(f"{path}/resume").text
 
 
 @pytest.mark.parametrize(("action", "asked"), [("resend", "Send again to all"), ("resend_failed", "to 1 recipient ")])
@@ -165,9 +165,9 @@ def test_what_cannot_be_undone_is_asked_for_on_a_page_with_numbers(site: Site, s
         (f"/orders/{waiting}/cancel", "Cancel this order to 2 recipients?"),
         (f"/orders/{waiting}/reschedule?{urlencode({'time': later})}", "Send this order to 2 recipients at another"),
         (f"/emails/{sent}/resend", "Send again to a@example.no?"),
-        ("/drain", "Pause the lanes orders, emails, fan_outs, webhooks?"),
-        ("/lanes/resume", "Resume the lanes orders, emails?"),
-        ("/resume?kind=domain&value=example.no", "Resume the domain example.no?"),
+        ("/drain", "Pause all orders, all e-mails, all fan-outs, all webhooks?"),
+        ("/lanes/resume", "Resume all orders, all e-mails?"),
+        ("/resume?kind=domain&value=example.no", "Resume mail to example.no?"),
     ):
         page = admin.get(f"/console{path}")
         assert (page.status_code, says in page.text) == (200, True), path
@@ -197,7 +197,7 @@ def test_what_was_drained_goes_on_together(site: Site, store: Store) -> None:
     admin = site.browser("anna")
     admin.post("/console/drain")
     page = admin.get("/console/overview").text
-    assert "The lane orders is paused by anna, without an end: to drain" in page
+    assert "All orders are paused by anna, without an end: to drain" in page
     assert page.count(">Resume …</button>") == len(LANES), "each lane's button stands once"
     assert '<form action="/console/lanes/resume"><button>Resume all lanes …</button></form>' in page
     admin.post("/console/lanes/resume")
