@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 FURTHEST = timedelta(days=365)
+FORGOTTEN = timedelta(hours=24)  # an older pause without an end may be: half of the time that e-mails have is over
 _FOR = re.compile(r"(\d{1,4}) ?(m|min|h|d)")
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]\d")
 _UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days"}

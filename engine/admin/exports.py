@@ -47,7 +47,7 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     "subscriptions": (
         *("seq", "state", "backlog", "consumer", "endpoint", "validated", "paused_reason", "last_error"),
         *("last_success", "failures", "open_until", "resource_filter", "source_filter", "subject_filter"),
-        *("type_filter", "ordered", "created"),
+        *("type_filter", "ordered", "created", "paused_at", "paused_until"),
     ),
     "deliveries": (
         *("seq", "subscription_seq", "consumer", "endpoint", "event_seq", "event_id", "event_type", "state", "created"),

@@ -28,7 +28,7 @@ NEWEST, NEWEST_FAILED = 20_000, 10_000  # e-mails that are looked at for a domai
 FEWEST = 4  # hexadecimal digits of an identifier that are looked for
 SHORTEST_END = 6  # such digits at its end, as pages show identifiers
 NEWEST_ENDS = 10_000  # rows that are looked at for them, which no index has
-BEGINS = "*"  # behind a reference or an event's identifier that is meant as a beginning
+BEGINS = "*"  # behind a reference, or an event's identifier or a queue id, that is meant as a beginning
 CREATORS = 2_000  # whose idempotency keys are looked through, by name
 TIGHT = 100  # binds its operands so that they get parentheses
 _LAST = "\U0010ffff"  # no character is behind it
@@ -92,11 +92,20 @@ def is_recipient(text: str) -> bool:
     return "." in text.partition("@")[2] or (text.isdigit() and len(text) in _NUMBERS)
 
 
-def queued(connection: Connection, queue_id: str) -> Sequence[int]:
-    """The numbers of the newest e-mails that a relay calls so; relays use their names again."""
-    its = and_(everywhere(connection, email_attempts), email_attempts.c.queue_id == queue_id)
-    chosen = select(email_attempts.c.email_seq).where(its).limit(RARE)
-    return connection.scalars(chosen).all()
+def queued(connection: Connection, queue_id: str, most: int) -> list[int]:
+    """The numbers of the newest e-mails that a relay calls so, or begins so to call; relays use their names again."""
+    key, its = email_attempts.c.email_seq, named(connection, email_attempts.c.queue_id, queue_id)
+    keys = _all_of_few(connection, key, and_(everywhere(connection, email_attempts), its), most)
+    if keys is not None:
+        return keys
+    keys = []  # those that begin alike are mostly of one time, which may be long ago: the index of a block tells
+    for by_index, in_order in newest_first(connection, email_attempts):
+        left = most - len(keys)
+        its_few = _all_of_few(connection, key, and_(by_index, its), left)
+        keys += _newest_of(connection, key, its, in_order, left) if its_few is None else its_few
+        if len(keys) == most:
+            break
+    return keys
 
 
 def keyed(connection: Connection, key: str) -> Sequence[UUID]:
@@ -148,20 +157,32 @@ def newest(connection: Connection, key: Column[Any], which: ColumnElement[bool],
 
     What is rare is read as a whole. What is frequent is looked for in one block after the other, from the newest on.
     """
-    table = key.table
-    few = select(table.c.seq, key.label("key")).where(which).limit(RARE + 1).subquery()
-    chosen = select(few.c.key, func.count().over().label("of")).order_by(few.c.seq.desc()).limit(most)
-    found = connection.execute(chosen).all()
-    if not found or found[0].of <= RARE:
-        return [row.key for row in found]
-    keys: list[Any] = []
-    for block in newest_first(connection, table):
-        among = select(table.c.seq, key.label("key"), which.label("matches")).where(block).subquery()
-        chosen = select(among.c.key).where(among.c.matches).order_by(among.c.seq.desc())
-        keys += connection.scalars(chosen.limit(most - len(keys)))
+    keys = _all_of_few(connection, key, which, most)
+    if keys is not None:
+        return keys
+    keys = []
+    for _by_index, in_order in newest_first(connection, key.table):
+        keys += _newest_of(connection, key, which, in_order, most - len(keys))
         if len(keys) == most:
             break
     return keys
+
+
+def _all_of_few(connection: Connection, key: Column[Any], which: ColumnElement[bool], most: int) -> list[Any] | None:
+    """The newest of what an index finds; None: that is more than RARE."""
+    few = select(key.table.c.seq, key.label("key")).where(which).limit(RARE + 1).subquery()
+    chosen = select(few.c.key, func.count().over().label("of")).order_by(few.c.seq.desc()).limit(most)
+    found = connection.execute(chosen).all()
+    return None if found and found[0].of > RARE else [row.key for row in found]
+
+
+def _newest_of(
+    connection: Connection, key: Column[Any], which: ColumnElement[bool], block: ColumnElement[bool], most: int
+) -> Sequence[Any]:
+    """The newest rows of a block, which is walked through: there are many in it."""
+    among = select(key.table.c.seq, key.label("key"), which.label("matches")).where(block).subquery()
+    chosen = select(among.c.key).where(among.c.matches).order_by(among.c.seq.desc())
+    return connection.scalars(chosen.limit(most)).all()
 
 
 def to_domain(connection: Connection, text: str, most: int) -> list[UUID]:

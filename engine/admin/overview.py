@@ -18,7 +18,7 @@ from engine.admin.refusals import refusals
 from engine.admin.relays import UP, all_down, relays
 from engine.admin.rows import ROWS
 from engine.admin.slowness import slowness
-from engine.admin.subscriptions import BACKING_OFF, PAUSED
+from engine.admin.subscriptions import BACKING_OFF, FORGOTTEN, PAUSED
 from engine.admin.turns import turns
 from engine.admin.unusual import Unusual, unusual
 from engine.db.dialects import Now
@@ -71,6 +71,7 @@ def overview(connection: Connection) -> dict[str, Any]:
         figures, found, running, stalled, alone, slow, said=any(pause["kind"] != LANE for pause in said)
     )
     ill = any(relay.state != UP for relay in found)
+    oldest = connection.scalar(select(func.min(subscriptions.c.paused_at)).where(*FORGOTTEN))
     return {
         "at": now,
         "lanes": figures,
@@ -90,7 +91,8 @@ def overview(connection: Connection) -> dict[str, Any]:
         + findings.failing(unusual(hour, day), groups)
         + findings.lacking(lacks(connection))
         + [each for each in parts if each["level"] != "problem"]
-        + sentences.paused(said, figures, now),
+        + sentences.paused(said, figures, now)
+        + sentences.forgotten(counted(connection, subscriptions, *FORGOTTEN), oldest),
     }
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from engine.admin.advice import PAUSES
+from engine.admin.advice import PAUSES, STOPPED
 from engine.admin.amounts import Amount, listed
+from engine.admin.ends import FORGOTTEN
 from engine.admin.finding import finding
-from engine.admin.pausing import FORGOTTEN
 from engine.admin.sentences import thing
 from engine.admin.words import begun
 from engine.queue import due
@@ -37,6 +37,19 @@ def paused(pauses: Sequence[Mapping[str, Any]], lanes: Sequence[LaneFigures], no
         text = ngettext("%(num)s more pause is in force", "%(num)s more pauses are in force", more)
         found.append(finding("warning", text, advice=PAUSES))
     return found
+
+
+def forgotten(number: int, since: datetime | None) -> list[Finding]:
+    """Subscriptions that operators have paused without an end, the first of them at that time."""
+    if not number:
+        return []
+    text = ngettext(
+        "Forgotten? %(num)s subscription was paused by an operator, without an end",
+        "Forgotten? %(num)s subscriptions were paused by operators, without an end",
+        number,
+    )
+    see: See = {"resource": "subscriptions", "filter": {"state": "forgotten"}, "text": _("Show the subscriptions")}
+    return [finding("warning", text, since, STOPPED, see)]
 
 
 def told(pause: Mapping[str, Any], *, since: bool = True) -> str:

@@ -6,11 +6,12 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, or_, select
 
 from engine.admin import lanes as figures
 from engine.admin.jobs import release
 from engine.admin.sentences import thing
+from engine.admin.subscriptions import BY_OPERATOR, UNENDING, pause_of
 from engine.admin.words import of_reason
 from engine.db.dialects import Now, insert_new, now
 from engine.db.records import columns, first
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 
 LANES = tuple(lane.name for lane in (due.ORDERS, due.EMAILS, due.FAN_OUTS, due.WEBHOOKS))
 LONGEST = 200  # characters of a reason
-FORGOTTEN = timedelta(hours=24)  # an older pause without an end may be: half of the time that e-mails have is over
-_OVER = pauses.c.ends <= Now()
+_OVER, _SUBSCRIPTION_OVER = pauses.c.ends <= Now(), subscriptions.c.paused_until <= Now()
+_SEQ = subscriptions.c.seq
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]+(\.[a-z0-9_-]+)+")
 
 
@@ -53,12 +54,14 @@ def pause(  # noqa: PLR0913, PLR0917 a pause has so many parts
 
 
 def some_over(connection: Connection) -> bool:
-    """Whether there is a pause whose time is over."""
-    return connection.execute(select(pauses.c.kind).where(_OVER).limit(1)).first() is not None
+    """Whether there is a pause whose time is over, also of a subscription."""
+    either = or_(select(pauses.c.kind).where(_OVER).exists(), select(_SEQ).where(_SUBSCRIPTION_OVER).exists())
+    return bool(connection.scalar(select(either)))
 
 
 def end_over(connection: Connection) -> None:
     """End the pauses whose time is over, as `resume` does, on behalf of Varsel itself."""
+    _end_of_subscriptions(connection)
     over = connection.execute(delete(pauses).where(_OVER).returning(pauses)).all()
     for row in sorted(over, key=lambda row: row.ends):
         of = {"by": row.who, "at": row.at.isoformat(timespec="milliseconds")}
@@ -67,6 +70,25 @@ def end_over(connection: Connection) -> None:
         lane_goes_on(connection)
     if any(row.kind != LANE for row in over):
         release(connection, ITSELF)
+
+
+def _end_of_subscriptions(connection: Connection) -> None:
+    """Likewise of subscriptions; of what an older program has resumed, the end alone is left."""
+    seqs = set(connection.scalars(select(_SEQ).where(_SUBSCRIPTION_OVER)))
+    if not seqs:
+        return
+    connection.execute(lock(seqs))
+    over = (
+        select(_SEQ, subscriptions.c.paused_reason, subscriptions.c.paused_at)
+        .where(_SEQ.in_(seqs), _SUBSCRIPTION_OVER)
+        .order_by(_SEQ)
+    )
+    for row in connection.execute(over).all():
+        begun = pause_of(connection, row.seq)
+        registry.go_on(connection, row.seq)
+        if row.paused_reason:
+            of = {"by": begun["paused_by"], "at": row.paused_at.isoformat(timespec="milliseconds")}
+            note(connection, ITSELF, "pause-over", f"subscriptions/{row.seq}", of)
 
 
 def resume(connection: Connection, who: str, kind: str, value: str) -> None:
@@ -98,9 +120,11 @@ def all_of(connection: Connection) -> list[dict[str, object]]:
 
 
 def unending(connection: Connection) -> timedelta:
-    """For how long the oldest pause without an end has been there; zero when there is none."""
+    """For how long the oldest pause of operators without an end has been there; zero when there is none."""
     oldest = connection.scalar(select(func.min(pauses.c.at)).where(pauses.c.ends.is_(None)))
-    return now(connection) - oldest if oldest else timedelta(0)
+    of_subscriptions = connection.scalar(select(func.min(subscriptions.c.paused_at)).where(*UNENDING))
+    found = [at for at in (oldest, of_subscriptions) if at]
+    return now(connection) - min(found) if found else timedelta(0)
 
 
 def not_paused(connection: Connection, kind: str, value: str) -> str:
@@ -145,14 +169,18 @@ def drain(connection: Connection, who: str, lanes: Collection[str], reason: str 
         _begin(connection, who, LANE, checked(LANE, lane), reason or "to drain")
 
 
-def pause_subscription(connection: Connection, who: str, seq: int, reason: str = "") -> None:
-    """Push nothing more to it; what matches meanwhile waits. NotFound, Invalid, Conflict when it is paused already."""
+def pause_subscription(
+    connection: Connection, who: str, seq: int, reason: str = "", ends: datetime | None = None
+) -> None:
+    """Push nothing more to it, until `ends` or until somebody resumes it; what matches meanwhile waits.
+
+    NotFound, Invalid, Conflict when it is paused already.
+    """
     connection.execute(lock({seq}))
-    if before := _subscription(connection, seq).paused_reason:
-        raise Conflict(_("The subscription %(seq)s is paused already: %(reason)s", seq=seq, reason=of_reason(before)))
+    going_subscription(connection, seq)
     text = _reason(reason)
-    registry.stop(connection, seq, f"Paused by an operator{': ' + text if text else '.'}")
-    note(connection, who, "pause", f"subscriptions/{seq}", {"reason": text} if text else None)
+    registry.stop(connection, seq, f"{BY_OPERATOR}{': ' + text if text else '.'}", ends)
+    note(connection, who, "pause", f"subscriptions/{seq}", _detail(text, ends))
 
 
 def resume_subscription(connection: Connection, who: str, seq: int) -> None:
@@ -161,6 +189,14 @@ def resume_subscription(connection: Connection, who: str, seq: int) -> None:
     paused_subscription(connection, seq)
     registry.go_on(connection, seq)
     note(connection, who, "resume", f"subscriptions/{seq}")
+
+
+def going_subscription(connection: Connection, seq: int) -> KeptSubscription:
+    """A subscription that is not paused; NotFound, Conflict when it is."""
+    found = _subscription(connection, seq)
+    if before := found.paused_reason:
+        raise Conflict(_("The subscription %(seq)s is paused already: %(reason)s", seq=seq, reason=of_reason(before)))
+    return found
 
 
 def paused_subscription(connection: Connection, seq: int) -> KeptSubscription:
@@ -188,9 +224,14 @@ def _begin(  # noqa: PLR0913, PLR0917 likewise
     begun = insert_new(connection.dialect.name, pauses).values(line).returning(pauses.c.at)
     if connection.execute(begun).first() is None:
         return False
-    until = {} if ends is None else {"until": ends.isoformat(timespec="milliseconds")}
-    note(connection, who, "pause", f"{kind}/{value}", ({"reason": reason} if reason else {}) | until)
+    note(connection, who, "pause", f"{kind}/{value}", _detail(reason, ends))
     return True
+
+
+def _detail(reason: str, ends: datetime | None) -> dict[str, object]:
+    """What the audit log says of a pause."""
+    until: dict[str, object] = {} if ends is None else {"until": ends.isoformat(timespec="milliseconds")}
+    return ({"reason": reason} if reason else {}) | until
 
 
 def _subscription(connection: Connection, seq: int) -> KeptSubscription:

@@ -14,13 +14,21 @@ from sqlalchemy import func, select, true
 from engine.admin import actions, changes, jobs, stopping, words
 from engine.admin.amounts import Amount, listed, some, span
 from engine.admin.counts import COUNTED, counted
-from engine.admin.holding import stopped_by, told, unheard_of
+from engine.admin.holding import Stopped, stopped_by, told, unheard_of
 from engine.admin.lanes import lanes
 from engine.admin.leaving import leaving
 from engine.admin.lists import batch, count
 from engine.admin.obstacles import refusal
 from engine.admin.paused import told as who_paused
-from engine.admin.pausing import all_of, checked, not_paused, paused, paused_lanes, paused_subscription
+from engine.admin.pausing import (
+    all_of,
+    checked,
+    going_subscription,
+    not_paused,
+    paused,
+    paused_lanes,
+    paused_subscription,
+)
 from engine.admin.reach import LOOKED_AT
 from engine.admin.repeats import ASKED, doubt, recipients
 from engine.admin.resources import EMAILS, ORDERS
@@ -158,12 +166,25 @@ def _rate(connection: Connection, number: int) -> tuple[str, ...]:
     return (text,)
 
 
+def of_subscription_pause(connection: Connection, seq: int) -> Question:
+    """Before a subscription is paused; NotFound, Conflict when it is paused already."""
+    its_own = going_subscription(connection, seq)
+    now, later = ({"webhooks": amount} for amount in _waiting(connection, seq))
+    title = _("Pause pushing to %(endpoint)s?", endpoint=its_own.endpoint)
+    return Question(title, told(Stopped({}, now, later, whole=True)))
+
+
+def _waiting(connection: Connection, seq: int) -> tuple[Amount, Amount]:
+    """How many deliveries of a subscription are due, and how many will be later."""
+    its, due_at = deliveries.c.subscription_seq == seq, deliveries.c.due_at
+    due, later = (counted(connection, deliveries, its, when) for when in (due_at <= Now(), due_at > Now()))
+    return Amount(due, more=due >= COUNTED), Amount(later, more=later >= COUNTED)
+
+
 def of_subscription(connection: Connection, seq: int) -> Question:
     """Before a paused subscription is resumed; NotFound, Conflict when it is not paused."""
     its_own, begun = paused_subscription(connection, seq), pause_of(connection, seq)
-    its, due_at = deliveries.c.subscription_seq == seq, deliveries.c.due_at
-    numbers = [counted(connection, deliveries, its, when) for when in (due_at <= Now(), due_at > Now())]
-    due, later = (Amount(number, more=number >= COUNTED).of("webhooks") for number in numbers)
+    due, later = (amount.of("webhooks") for amount in _waiting(connection, seq))
     if "webhooks" in in_force(connection).lanes:
         first = _("Nothing goes out while all webhooks are paused: %(what)s wait.", what=due)
     else:
@@ -174,6 +195,9 @@ def of_subscription(connection: Connection, seq: int) -> Question:
         who = "Varsel" if begun["paused_by"] == ITSELF else begun["paused_by"]
         time = f"{begun['paused_at']:%Y-%m-%d %H:%M:%S} UTC"
         why.append(_("It has been paused since %(time)s, by %(who)s.", time=time, who=who))
+    if begun["paused_until"]:
+        time = f"{begun['paused_until']:%Y-%m-%d %H:%M} UTC"
+        why.append(_("The pause ends by itself at %(time)s.", time=time))
     return Question(title, (*why, first, _("Later, when their next attempts are due: %(what)s.", what=later)))
 
 

@@ -6,6 +6,7 @@ for viewers is not looked up for them: see engine/admin/rows.py.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from engine.db.blocks import everywhere
 from engine.db.bounded import read_within, weight
 from engine.db.tables import deliveries, emails, events, orders, subscriptions
 from engine.email.smtp import queue_id
+from engine.email.smtp.queue_ids import SHORTEST as SHORTEST_QUEUE_ID
 from engine.errors import Invalid
 from engine.models import OrderState
 from engine.text.language import N_, _, translated
@@ -39,6 +41,7 @@ MOST = 100  # orders that are counted beside a list of e-mails
 CHAINED = 100  # orders of the chains that are found: each has a few
 NEXT = 500  # orders that are looked through for a recipient, those due first
 LISTS = 2_000_000  # bytes of their recipients that are looked through
+_HEX = re.compile(r"[0-9A-Fa-f]+")  # of Postfix, unless its long queue ids are on: those know small letters from large
 _REFERENCE, _BEGINNING = N_("by the reference"), N_("by the beginning of the reference")
 _OF_ITS_ORDER = {
     _REFERENCE: N_("by the reference of the order"),
@@ -191,11 +194,17 @@ def _recipients(connection: Connection, text: str) -> Iterator[Way]:
 
 
 def _queue_ids(connection: Connection, text: str) -> Iterator[Way]:
-    """By the identifier alone, or by a whole reply that names one."""
+    """By the identifier alone, or by a whole reply that names one; else by the beginning of one, of any spelling."""
     its = queue_id(text) or text
-    seqs = lookups.queued(connection, its)
-    keys = connection.scalars(select(emails.c.id).where(emails.c.seq.in_(seqs)).order_by(emails.c.id.desc())).all()
-    yield Way(EMAILS, N_("by the relay's queue id"), {"queue": its}, keys[: SHOWN + 1])
+    ways = [(its, N_("by the relay's queue id"))]
+    if len(its) >= SHORTEST_QUEUE_ID:
+        beginnings = dict.fromkeys((its, its.upper()) if _HEX.fullmatch(its) else (its,))
+        ways += [(f"{each}{lookups.BEGINS}", N_("by the beginning of the relay's queue id")) for each in beginnings]
+    for name, words in ways:
+        if seqs := lookups.queued(connection, name, SHOWN + 1):
+            of = select(emails.c.id).where(emails.c.seq.in_(seqs)).order_by(emails.c.id.desc())
+            yield Way(EMAILS, words, {"queue": name}, connection.scalars(of).all())
+            return
 
 
 def _recipients_to_come(connection: Connection, text: str) -> Iterator[Way]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import and_, case, delete, func, or_, select, update
 
+from engine.admin import ends
 from engine.db.dialects import Now, after
 from engine.db.tables import STOPPED, audit_log, deliveries, delivery_attempts, subscriptions
 from engine.errors import Conflict, NotFound
@@ -34,11 +35,15 @@ _FOR_LONG = or_(
     _ITS.open_until > after(timedelta(minutes=5)),
 )
 BACKING_OFF = (_THERE, STOPPED, _ITS.paused_reason.is_(None), _FOR_LONG)
+BY_OPERATOR = "Paused by an operator"  # how the reason of a pause begins that an operator has made
+UNENDING = (*PAUSED, _ITS.paused_until.is_(None), _ITS.paused_reason.startswith(BY_OPERATOR))
+FORGOTTEN = (*UNENDING, _ITS.paused_at < after(-ends.FORGOTTEN))
 # What the list can be narrowed to. Numbers of subscriptions count by the same conditions.
 OF_STATE: Mapping[str, Sequence[ColumnElement[bool]]] = {
     "paused": PAUSED,
     "failing": (_THERE, _ITS.last_error.is_not(None)),
     "backing_off": BACKING_OFF,
+    "forgotten": FORGOTTEN,
     "unvalidated": (_THERE, _ITS.validated.is_(False)),
 }
 LOOKED_AT = 10_000  # deliveries that are looked at: the soonest due, or the newest
@@ -116,10 +121,12 @@ def _recent(connection: Connection, seq: int) -> Sequence[Attempt]:
 
 
 def pause_of(connection: Connection, seq: int) -> dict[str, object]:
-    """Who or what paused it, and when, as the audit log has it; None: it does not."""
+    """Who or what paused it, and when, as the audit log has it; None: it does not. Until when: None: no end is set."""
     its = (audit_log.c.target == f"subscriptions/{seq}", audit_log.c.action == "pause")
     row = connection.execute(select(audit_log).where(*its).order_by(audit_log.c.seq.desc()).limit(1)).one_or_none()
-    return {"paused_by": row and row.who, "paused_at": row and detail_of(row.detail).get("last", row.at)}
+    until = connection.scalar(select(_ITS.paused_until).where(_ITS.seq == seq))
+    at = row and detail_of(row.detail).get("last", row.at)
+    return {"paused_by": row and row.who, "paused_at": at, "paused_until": until}
 
 
 def _test(connection: Connection, seq: int) -> dict[str, object] | None:

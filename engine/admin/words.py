@@ -58,6 +58,7 @@ _STATES: Mapping[str, str] = {
     "paused": N_("paused"),
     "failing": N_("failing"),
     "backing_off": N_("backing off"),
+    "forgotten": N_("forgotten"),
     "unvalidated": N_("unvalidated"),
     "active": N_("active"),
     "ended": N_("ended"),

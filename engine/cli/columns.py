@@ -49,6 +49,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "endpoint": "endpoint",
         "resource": "resource_filter",
         "paused": "paused_reason",
+        "until": "paused_until",
         "last error": "last_error",
     },
     "deliveries": {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,36 +13,55 @@ from engine.cli.output import cell, form_of, print_rows
 from engine.cli.progress import bar, confirm
 from engine.errors import Invalid
 
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
 LOOK_EVERY = 0.2  # seconds between two looks at what is in flight
 
 Kind = Annotated[Literal["lane", "creator", "domain"], typer.Argument(show_default=False)]
 Value = Annotated[str, typer.Argument(show_default=False, help="Such as emails, ttd or example.no.")]
+Why = Annotated[str, typer.Option("--reason", show_default=False, help="Why; others see it.")]
+Lasting = Annotated[str | None, typer.Option("--for", help="It ends by itself: after 30m, 2h or 1d.")]
+Until = Annotated[str | None, typer.Option(help="Likewise: at 08:00, or 2026-05-01T08:00 (local).")]
 
 
 def pause(
     kind: Kind,
     value: Value,
-    reason: Annotated[str, typer.Option(show_default=False, help="Why; others see it.")],
-    lasting: Annotated[str | None, typer.Option("--for", help="It ends by itself: after 30m, 2h or 1d.")] = None,
-    until: Annotated[str | None, typer.Option(help="Likewise: at 08:00, or 2026-05-01T08:00 (local).")] = None,
+    reason: Why,
+    lasting: Lasting = None,
+    until: Until = None,
     yes: Yes = False,
     data: Data = None,
 ) -> None:
     """Pause a lane, a creator, or a recipients' domain. Asks first, with what it stops."""
     from engine.admin import pausing, questions
-    from engine.admin.ends import end_of
-    from engine.db.dialects import now
 
-    if lasting and until:
-        raise Invalid({"until": ["Either --for or --until: not both."]})
     with reading(data) as connection:
         question = questions.of_pause(connection, kind, value)
-        ends = end_of(lasting or until or "", now(connection), None)
+        ends = end_of(connection, lasting, until)
     if not yes:
         confirm(question)
     with writing(data) as connection:
         told = pausing.pause(connection, who(), kind, value, reason, ends)
-    typer.echo(f"Paused: {told}, {f'until {cell(ends)}' if ends else 'until somebody resumes it'}.")
+    typer.echo(f"Paused: {told}, {until_when(ends)}.")
+
+
+def end_of(connection: Connection, lasting: str | None, until: str | None) -> datetime | None:
+    """When a pause ends by itself; Invalid."""
+    from engine.admin import ends
+    from engine.db.dialects import now
+
+    if lasting and until:
+        raise Invalid({"until": ["Either --for or --until: not both."]})
+    return ends.end_of(lasting or until or "", now(connection), None)
+
+
+def until_when(ends: datetime | None) -> str:
+    """It in words."""
+    return f"until {cell(ends)}" if ends else "until somebody resumes it"
 
 
 def pauses(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> None:

@@ -6,20 +6,33 @@ import typer
 
 from engine.cli import resources
 from engine.cli.installation import reading, who, writing
-from engine.cli.options import Data, Number, Reason, Yes
+from engine.cli.options import Data, Number, Yes
+from engine.cli.pausing import Lasting, Until, Why, end_of, until_when
 from engine.cli.progress import confirm
 
 GROUP = resources.group("subscriptions", "Subscriptions: who gets which events.")
 
 
 @GROUP.command()
-def pause(subscription: Number, reason: Reason = "", data: Data = None) -> None:
-    """Push nothing more to it; what matches meanwhile waits."""
-    from engine.admin.pausing import pause_subscription
+def pause(
+    subscription: Number,
+    reason: Why,
+    lasting: Lasting = None,
+    until: Until = None,
+    yes: Yes = False,
+    data: Data = None,
+) -> None:
+    """Push nothing more to it; what matches meanwhile waits. Asks first, with what it stops."""
+    from engine.admin import pausing, questions
 
+    with reading(data) as connection:
+        question = questions.of_subscription_pause(connection, subscription)
+        ends = end_of(connection, lasting, until)
+    if not yes:
+        confirm(question)
     with writing(data) as connection:
-        pause_subscription(connection, who(), subscription, reason)
-    typer.echo(f"Subscription {subscription} is paused.")
+        pausing.pause_subscription(connection, who(), subscription, reason, ends)
+    typer.echo(f"Subscription {subscription} is paused, {until_when(ends)}.")
 
 
 @GROUP.command()

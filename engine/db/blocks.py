@@ -37,10 +37,13 @@ def onwards(connection: Connection, table: Table, after: int) -> Iterator[Column
         blocks, count = blocks[count:], 2 * count
 
 
-def newest_first(connection: Connection, table: Table) -> Iterator[ColumnElement[bool]]:
-    """Conditions that hold for the rows of one block each, by their numbers, from the newest block on."""
+def newest_first(connection: Connection, table: Table) -> Iterator[tuple[ColumnElement[bool], ColumnElement[bool]]]:
+    """Two conditions that hold for the rows of one block each, from the newest block on.
+
+    The first is for an index that begins with the block, the second for the table in the order of its numbers.
+    """
     for block in reversed(_blocks(connection, table, 0)):
-        yield table.c.seq.between(block * BLOCK, (block + 1) * BLOCK - 1)
+        yield block_of(table) == block, table.c.seq.between(block * BLOCK, (block + 1) * BLOCK - 1)
 
 
 def _blocks(connection: Connection, table: Table, after: int) -> range:

@@ -153,19 +153,19 @@ def resume(connection: Connection, caller: Caller, seq: int) -> KeptSubscription
     return find(connection, caller.identity, seq)
 
 
-def stop(connection: Connection, seq: int, reason: str) -> None:
-    """Push nothing more to a subscription, whoever asks for it."""
+def stop(connection: Connection, seq: int, reason: str, until: datetime | None = None) -> None:
+    """Push nothing more to a subscription, whoever asks for it; `until`: when the pause ends by itself."""
     # The due time of a claimed row stays: if its worker dies, another must look when the lease ends.
     lease_end = case((subscriptions.c.unresolved > 0, subscriptions.c.due_at))
-    connection.execute(
-        update(subscriptions).where(subscriptions.c.seq == seq).values(paused_reason=reason, due_at=lease_end)
-    )
+    paused = {"paused_reason": reason, "paused_at": Now(), "paused_until": until, "due_at": lease_end}
+    connection.execute(update(subscriptions).where(subscriptions.c.seq == seq).values(paused))
 
 
 def go_on(connection: Connection, seq: int) -> None:
     """Push what waits, whoever asks for it."""
     chosen = update(subscriptions).where(subscriptions.c.seq == seq)
-    connection.execute(chosen.values(paused_reason=None, open_until=None, failures=0))
+    going = {"paused_reason": None, "paused_at": None, "paused_until": None, "open_until": None, "failures": 0}
+    connection.execute(chosen.values(going))
     wake(connection, {seq})
 
 

@@ -118,8 +118,8 @@ def tests(connection: Connection, seqs: Collection[int]) -> dict[int, datetime |
 def pause(connection: Connection, seqs: set[int], reason: str) -> None:
     """Pause subscriptions that are not paused, on behalf of Varsel itself; the audit log says why."""
     which = (subscriptions.c.seq.in_(seqs), subscriptions.c.paused_reason.is_(None))
-    paused = update(subscriptions).where(*which).values(paused_reason=reason).returning(subscriptions.c.seq)
-    for seq in sorted(connection.scalars(paused)):
+    paused = update(subscriptions).where(*which).values(paused_reason=reason, paused_at=Now())
+    for seq in sorted(connection.scalars(paused.returning(subscriptions.c.seq))):
         note(connection, ITSELF, "pause", f"subscriptions/{seq}", {"reason": reason})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from engine.admin.actions import find, perform
 from engine.admin.holding import stopped_by, told, unheard_of
 from engine.admin.lanes import lanes
 from engine.admin.lists import page
+from engine.admin.overview import overview
 from engine.admin.pausing import (
     drain,
     end_over,
@@ -25,16 +27,21 @@ from engine.admin.pausing import (
     some_over,
     unending,
 )
-from engine.admin.resources import ORDERS
+from engine.admin.resources import ORDERS, SUBSCRIPTIONS
+from engine.admin.rows import ROWS
+from engine.admin.sentences import plain
 from engine.db.tables import audit_log, emails, orders, pauses, subscriptions
 from engine.db.tables import jobs as jobs_table
 from engine.errors import Conflict, Invalid, NotFound
+from engine.events.storing import persist
 from engine.models import EmailState, OrderState
 from engine.queue import due
 from engine.queue.pauses import Pauses, in_force
+from engine.subscriptions import registry
+from engine.webhooks import deliveries
 from tests.helpers import mails
 from tests.helpers.claims import claim_emails, claim_orders
-from tests.helpers.rows import add_email, add_order, add_subscription, now
+from tests.helpers.rows import add_email, add_order, add_subscription, an_event, now
 from tests.helpers.waiting import LONG
 
 if TYPE_CHECKING:
@@ -270,6 +277,52 @@ def test_a_pause_ends_by_itself_as_if_it_were_resumed(store: Store) -> None:
     assert found == {("pause-over", "domain/slow.example"), ("pause-over", "lane/orders"), ("emails.release", "jobs/1")}
     work(store)
     assert sent(store) == {"a@slow.example"}
+
+
+def test_a_subscriptions_pause_ends_by_itself_as_if_it_were_resumed(store: Store) -> None:
+    with store.write() as connection:
+        over, later, endless, gone = (
+            add_subscription(connection, f"https://receiver{number}.example/hook") for number in range(4)
+        )
+        for seq in (over, later, gone):
+            pause_subscription(connection, "anna", seq, "their weekend", now() + LONG)
+        pause_subscription(connection, "anna", endless, "until they call")
+        persist(connection, [an_event()])
+        assert not some_over(connection)
+        its = subscriptions.c.seq
+        connection.execute(update(subscriptions).where(its.in_([over, gone])).values(paused_until=now()))
+        connection.execute(update(subscriptions).where(its == gone).values(paused_reason=None))  # by an older program
+        assert some_over(connection)
+    for _ in range(2):  # two clocks
+        with store.write() as connection:
+            end_over(connection)
+    with store.read() as connection:
+        assert not some_over(connection)
+        rows = connection.execute(select(subscriptions).order_by(subscriptions.c.seq)).all()
+        lines = ROWS["audit"](connection, connection.scalars(select(audit_log.c.seq)).all())
+    assert [row.paused_reason is None for row in rows] == [True, False, False, True]
+    assert [row.paused_until is None for row in rows] == [True, False, True, True]
+    assert rows[0].due_at <= now(), "what waits is pushed"
+    [told] = [plain(line) for line in lines if line["action"] == "pause-over"]
+    assert re.fullmatch(rf"Varsel resumed subscription {over}, since the pause that anna began \S+ is over", told)
+
+
+def test_operators_pauses_of_subscriptions_without_an_end_are_told_when_they_are_a_day_old(store: Store) -> None:
+    with store.write() as connection:
+        seqs = [add_subscription(connection, f"https://receiver{number}.example/hook") for number in range(5)]
+        for seq in seqs[:3]:
+            pause_subscription(connection, "anna", seq, "their weekend", now() + LONG if seq == seqs[1] else None)
+        registry.stop(connection, seqs[3], "Paused by its consumer.")
+        deliveries.pause(connection, {seqs[4]}, "Gone.")
+        assert unending(connection) < timedelta(minutes=5)
+        old = update(subscriptions).where(subscriptions.c.seq != seqs[2]).values(paused_at=now() - timedelta(hours=25))
+        connection.execute(old)
+        assert timedelta(hours=25) <= unending(connection) < timedelta(hours=26)
+        [told] = [each for each in overview(connection)["findings"] if each["text"].startswith("Forgotten?")]
+        assert told["text"] == "Forgotten? 1 subscription was paused by an operator, without an end"
+        assert told["since"] <= now() - timedelta(hours=25)
+        listed = page(connection, SUBSCRIPTIONS, told["see"]["filter"]).items
+    assert [row["seq"] for row in listed] == [seqs[0]]
 
 
 def test_a_pause_without_an_end_has_an_age(store: Store) -> None:

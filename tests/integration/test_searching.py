@@ -18,6 +18,7 @@ from engine.db.tables import BLOCK, chains, deliveries, email_attempts, emails, 
 from engine.errors import Invalid
 from engine.events.storing import persist
 from engine.models import EmailState, OrderState
+from tests.helpers.plans import plans
 from tests.helpers.rows import add_email, add_order, add_subscription, an_event, now
 
 if TYPE_CHECKING:
@@ -40,10 +41,12 @@ def filled(store: Store) -> Store:
         )
         add_order(connection, senders_reference="other", due_in=timedelta(hours=1), recipients='["Ola@Coming.no"]')
         mail = add_email(connection, order, id=EMAIL, address="Kari.Nordmann@Example.no", **SENT)
-        add_email(connection, order, address="ola@other.no", national_identity_number="12345678910", **SENT)
+        ola = add_email(connection, order, address="ola@other.no", national_identity_number="12345678910", **SENT)
         line = {"claim": 1, "at": now(), "duration_ms": 1, "relay": "relay:25", "outcome": "accepted", "code": 250}
         line |= {"reply": "2.0.0 Ok: queued as 4Xk2Jq1Zz9", "queue_id": "4Xk2Jq1Zz9"}
         connection.execute(insert(email_attempts).values(line | {"email_seq": mail}))
+        short = {"reply": "2.0.0 Ok: queued as 3F2A1B4C5D", "queue_id": "3F2A1B4C5D"}
+        connection.execute(insert(email_attempts).values(line | short | {"email_seq": ola}))
         for number, creator in enumerate(("aaa", "ttd", "zzz")):
             key: dict[str, object] = {
                 "creator": creator,
@@ -86,6 +89,12 @@ def filled(store: Store) -> Store:
         (f"<{EMAIL}@varsel.example>", "emails"),
         (f"{EMAIL}@varsel", "emails"),
         ("4Xk2Jq1Zz9", "emails"),
+        ("4Xk2", "emails"),  # as a terminal has cut it off
+        ("250 2.0.0 Ok: queued as 4Xk2Jq", "emails"),
+        ("4xk2", ""),  # another one
+        ("4Xk", ""),
+        ("3F2A1B", "emails"),
+        ("3f2a1b4c5d", "emails"),
         ("key-0", "orders"),
         ("key-2", "orders"),
         ("chain-1", "orders"),
@@ -175,19 +184,55 @@ def test_every_look_is_answered_by_an_index(filled: Store) -> None:
         event.listen(
             connection, "before_cursor_execute", lambda _c, _cursor, said, given, *_: asked.append((said, given))
         )
-        for typed in ("kari", str(ORDER)[:9], "sak 2026", "4Xk2Jq1Zz9", EVENT[:6], "1", "/org/skd", "12345678910"):
+        for typed in (
+            "kari",
+            str(ORDER)[:9],
+            "sak 2026",
+            "4Xk2Jq1Zz9",
+            "4Xk2",
+            EVENT[:6],
+            "1",
+            "/org/skd",
+            "12345678910",
+        ):
             search(connection, typed)
         explain = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
-        plans = [
+        found = [
             (said, str(connection.exec_driver_sql(f"{explain} {said}", given).all()))
             for said, given in {*map(_fixed, asked)}
         ]
     tables = ("orders", "emails", "email_attempts", "events", "deliveries", "idempotency_keys", "chains")
-    for said, plan in plans:
+    for said, plan in found:
         if said.startswith("SELECT (SELECT"):  # the first and the last number of a table
             continue
         whole = [f"SCAN {table}'" for table in tables] + [f"Seq Scan on {table} " for table in tables]
         assert not [each for each in whole if each in plan], said
+
+
+def test_an_index_has_the_beginnings_of_queue_ids(filled: Store) -> None:
+    with filled.read() as connection:
+        asked = plans(connection, lambda: lookups.queued(connection, "4Xk2*", 10))
+        [plan] = [plan for said, plan in asked if "queue_id" in said]
+        assert "ix_email_attempts_queue_id" in plan
+        bounds = (
+            ("queue_id>", "queue_id<") if connection.dialect.name == "sqlite" else ("queue_id ~>=~", "queue_id ~<~")
+        )
+        assert all(bound in plan.partition("Filter:")[0] for bound in bounds), plan
+
+
+def test_of_many_queue_ids_that_begin_alike_the_newest_are_found(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookups, "RARE", 3)
+    line = {"claim": 1, "at": now(), "duration_ms": 1, "relay": "relay:25", "outcome": "accepted", "reply": ""}
+    with store.write() as connection:
+        order = add_order(connection, state=OrderState.COMPLETED)
+        for number in range(5):
+            id_ = UUID(int=(number + 1) << 80)
+            seq = add_email(connection, order, id=id_, address=f"person{number}@example.no", **SENT)
+            connection.execute(
+                insert(email_attempts).values(line | {"email_seq": seq, "queue_id": f"4Xk2{9 - number}"})
+            )
+        listed = page(connection, RESOURCES["emails"], {"queue": "4Xk2*"}).items
+    assert [row["address"] for row in listed] == [f"person{number}@example.no" for number in (4, 3, 2)]
 
 
 def _fixed(asked: tuple[str, Any]) -> tuple[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, SmallInteger, String, Table, Text
 
-from engine.db.tables.columns import SEQUENCE, Instant, block_of, metadata, where_set
+from engine.db.tables.columns import SEQUENCE, Instant, block_of, by_beginning, metadata, where_set
 
 email_attempts = Table(
     "email_attempts",
@@ -29,6 +29,7 @@ Index(
     block_of(email_attempts),
     email_attempts.c.queue_id,
     **where_set(email_attempts.c.queue_id),
+    **by_beginning("queue_id"),
 )
 
 # Of those that failed alike, the newest, with all that is asked of them: see engine/admin/aftermath.py.

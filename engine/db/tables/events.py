@@ -73,6 +73,8 @@ subscriptions = Table(
     # How it is.
     Column("validated", Boolean, nullable=False),
     Column("paused_reason", Text),  # why nothing is pushed; NULL: not paused
+    Column("paused_at", Instant),  # NULL: not paused, or by a program of before version 0042 of the schema
+    Column("paused_until", Instant),  # when the pause ends by itself; NULL: not paused, or until somebody resumes it
     Column("last_error", Text),  # of the newest attempt; NULL: it went well
     Column("last_success", Instant),  # when it was last released after a success; NULL: never
     Column("test_seq", SEQUENCE),  # a delivery that is pushed once, also while it is paused: an operator's test
@@ -88,6 +90,7 @@ Index("uq_subscriptions_fingerprint", subscriptions.c.fingerprint, unique=True)
 Index("ix_subscriptions_consumer", subscriptions.c.consumer)
 Index("ix_subscriptions_due", subscriptions.c.due_at, subscriptions.c.seq, **where_set(subscriptions.c.due_at))
 Index("ix_subscriptions_removed", subscriptions.c.seq, **where_set(subscriptions.c.removed))
+Index("ix_subscriptions_paused_until", subscriptions.c.paused_until, **where_set(subscriptions.c.paused_until))
 STOPPED = or_(subscriptions.c.paused_reason.is_not(None), subscriptions.c.open_until.is_not(None))
 Index("ix_subscriptions_stopped", subscriptions.c.seq, **where(STOPPED))
 

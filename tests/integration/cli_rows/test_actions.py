@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -191,7 +191,15 @@ def test_a_delivery_is_pushed_again(store: Store, cli: Cli) -> None:
 def test_a_subscription_is_paused_and_goes_on(store: Store, cli: Cli) -> None:
     with store.write() as connection:
         seq = add_subscription(connection, "https://receiver.example.no/hook")
-    cli.text("subscriptions", "pause", seq, "--reason", "they asked")
+    words = ("subscriptions", "pause", seq, "--reason", "they asked")
+    asked = varsel(*words, given="n\n", database_url=cli.url)
+    assert (asked.exit_code, "Nothing is due: nothing stops at once." in asked.stderr) == (1, True)
+    assert "not both" in cli.refused(2, *words, "--for", "30m", "--until", "08:00", "--yes")
+    assert cli.text(*words, "--for", "30m", "--yes").startswith(f"Subscription {seq} is paused, until 2")
+    until = datetime.fromisoformat(cli.json("subscriptions", "show", seq)["paused_until"])
+    assert now() < until <= now() + timedelta(minutes=30)
+    cli.text("subscriptions", "resume", seq, "--yes")
+    assert cli.text(*words, "--yes") == f"Subscription {seq} is paused, until somebody resumes it.\n"
     assert cli.json("subscriptions", "show", seq)["paused_reason"] == "Paused by an operator: they asked"
     assert [item["seq"] for item in cli.items("subscriptions", "list", "--state", "paused")] == [seq]
     assert "paused already" in cli.refused(5, "subscriptions", "pause", seq, "--reason", "so did we")
@@ -201,7 +209,7 @@ def test_a_subscription_is_paused_and_goes_on(store: Store, cli: Cli) -> None:
     assert "not paused" in cli.refused(5, "subscriptions", "resume", seq)
     with store.read() as connection:
         assert connection.execute(select(subscriptions_table.c.paused_reason)).scalar_one() is None
-    cli.refused(3, "subscriptions", "pause", 404)
+    cli.refused(3, "subscriptions", "pause", 404, "--reason", "a test")
 
 
 def test_an_event_is_published_once(store: Store, cli: Cli, tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_subscriptions_have_a_state_and_a_backlog(store: Store, cli: Cli) -> Non
     seq = cli.json("deliveries", "show", delivery_of(store))["subscription_seq"]
     [row] = read(cli.text("subscriptions", "list", "--csv"))
     assert (row["seq"], row["state"], row["backlog"]) == (str(seq), "ok", "1")
-    cli.text("subscriptions", "pause", seq, "--reason", "moving")
+    cli.text("subscriptions", "pause", seq, "--reason", "moving", "--yes")
     assert cli.json("subscriptions", "show", seq)["state"] == "paused"
 
 

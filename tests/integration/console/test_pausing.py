@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import select, update
 
-from engine.db.tables import pauses
-from tests.helpers.rows import add_email, add_order, now
+from engine.db.tables import pauses, subscriptions
+from engine.events.storing import persist
+from tests.helpers.rows import add_email, add_order, add_subscription, an_event, now
 
 if TYPE_CHECKING:
     from engine.db.store import Store
@@ -26,6 +28,31 @@ def test_it_asks_with_what_it_stops(site: Site, store: Store) -> None:
     assert "<h1>Pause mail to slow.example?</h1>" in page
     assert "Stopped at once: 1 e-mail." in page
     assert 'id="warning"' not in page
+
+
+def test_a_subscriptions_pause_asks_with_numbers_for_a_reason_and_an_end(site: Site, store: Store) -> None:
+    with store.write() as connection:
+        seq = add_subscription(connection, "https://receiver.example/hook")
+        persist(connection, [an_event(), an_event()])
+    operator, path = site.browser("ola"), f"/console/subscriptions/{seq}"
+    assert f'action="{path}/pause"><button>Pause' in operator.get(path).text
+    asked = operator.get(f"{path}/pause").text
+    assert "<h1>Pause pushing to https://receiver.example/hook?</h1>" in asked
+    assert "Stopped at once: 2 webhooks." in asked
+    wrong = operator.post(f"{path}/pause", reason=WHY, until="soon")
+    assert (wrong.status_code, 'aria-describedby="fault-until"' in wrong.text) == (400, True)
+    assert f'value="{WHY}"' in wrong.text
+    assert operator.post(f"{path}/pause", reason=WHY, **{"for": "30m"}).status_code == 303
+    with store.read() as connection:
+        row = connection.execute(select(subscriptions)).one()
+    assert row.paused_reason == f"Paused by an operator: {WHY}"
+    assert now() < row.paused_until <= row.paused_at + timedelta(minutes=30)
+    shown = operator.get(path).text
+    assert "<dt>Ends</dt><dd><time" in shown
+    assert re.search(r"ola</a> paused <a [^>]*>subscription \d+</a> until <time[^>]*>[^<]*</time>: their", shown)
+    assert 'paused</span> <span class="soft">until <time' in operator.get("/console/subscriptions").text
+    assert "The pause ends by itself at <time" in operator.get(f"{path}/resume").text
+    assert operator.get(f"{path}/pause").status_code == 409
 
 
 @pytest.mark.parametrize(

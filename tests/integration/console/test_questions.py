@@ -109,7 +109,7 @@ def test_a_subscription_goes_on_after_a_question_with_numbers(site: Site, store:
     assert browser.post(f"{path}/resume").status_code == 409
     with store.write() as connection:
         pause(connection, "anna", "lane", "webhooks")
-    browser.post(f"{path}/pause")
+    browser.post(f"{path}/pause", reason="their weekend")
     assert "Nothing goes out while all webhooks are paused: 2 webhooks wait." in browser.get(f"{path}/resume").text
 
 
