@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import expect
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
-from engine.db.tables import emails
+from engine.admin.pausing import pause_subscription
+from engine.db.tables import email_attempts, emails
+from engine.events.storing import persist
 from engine.models import EmailState, OrderState, new_id
 from tests.e2e.browser.looks import barriers, clicks
 from tests.helpers import suite
-from tests.helpers.rows import add_order, now
+from tests.helpers.rows import add_order, add_subscription, an_event, now
 from tests.helpers.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from tests.e2e.browser.conftest import Site
 
 MANY = 7
+NARROW = 640  # pixels, below which a row of a list is a block
 
 
 def failed(site: Site, domain: str, number: int = MANY) -> list[str]:
@@ -224,3 +227,48 @@ def test_rows_are_selected_without_javascript(site: Site) -> None:
     page.get_by_role("checkbox", name=f"Select {addresses[0]}").uncheck()
     page.get_by_role("button", name="Retry selected …").click()
     expect(page.locator("h1")).to_have_text(f"Retry: {MANY - 1} e-mails")
+
+
+LISTS = ("orders", "emails", "events", "subscriptions", "deliveries", "audit", "jobs", "recurring", "keys", "senders")
+
+
+def test_each_list_is_read_without_scrolling_sideways(site: Site, screen: dict[str, Any]) -> None:
+    domain = f"a-rather-long-name-of-a-domain-{screen['viewport']['width']}.example"
+    addresses = failed(site, domain)
+    reply = "5.1.1 <somebody>: Recipient address rejected: User unknown in virtual mailbox table " * 2
+    with site.write() as connection:
+        seqs = connection.scalars(select(emails.c.seq).where(emails.c.address.in_(addresses))).all()
+        line = {"claim": 1, "at": now(), "duration_ms": 5, "relay": "relay:25", "outcome": "rejected", "code": 550}
+        connection.execute(insert(email_attempts), [line | {"email_seq": seq, "reply": reply} for seq in seqs])
+        receiver = f"https://receiver.{domain}/a/long/path/of/an/endpoint/that/takes/events"
+        subscription = add_subscription(connection, receiver, resource_filter=f"urn:altinn:resource:{domain}")
+        persist(connection, [an_event()])
+        pause_subscription(connection, "anna", subscription, "they asked for it")
+    page = site.open(f"/console/emails?state=failed&recipient=%40{domain}", **screen)
+    for name in LISTS:
+        if name != "emails":
+            page.goto(f"/console/{name}")
+        expect(page.locator("h1")).to_be_visible()
+        assert barriers(page) == [], name
+        table = page.locator("#list .wide")
+        if table.count() and width(page) < NARROW:
+            assert table.evaluate("(table) => table.scrollWidth <= table.clientWidth"), name
+
+
+def test_on_any_screen_a_row_has_its_cells_and_the_list_is_turned(site: Site, screen: dict[str, Any]) -> None:
+    domain = f"cells-{screen['viewport']['width']}.example"
+    addresses = failed(site, domain)
+    page = site.open(f"/console/emails?state=failed&recipient=%40{domain}", **screen)
+    rows = page.get_by_role("table").get_by_role("row")
+    expect(rows).to_have_count(1 + MANY)
+    first = rows.nth(1).get_by_role("cell")
+    expect(first).to_have_count(10)
+    for text in ("Failed: bounced", "Hei"):
+        expect(first.filter(has_text=text)).to_be_in_viewport(ratio=1)
+    page.get_by_role("columnheader", name="Created").get_by_role("link").click()
+    expect(page.get_by_role("columnheader", name="Created")).to_have_attribute("aria-sort", "ascending")
+    page.get_by_role("checkbox", name="Select all rows of this page").check()
+    expect(page.get_by_role("button", name=f"Retry {MANY} selected …")).to_be_visible()
+    expect(page.get_by_role("button", name="Send now")).to_have_count(0)
+    page.get_by_role("checkbox", name=f"Select {addresses[0]}").uncheck()
+    expect(page.get_by_role("button", name=f"Retry {MANY - 1} selected …")).to_be_visible()

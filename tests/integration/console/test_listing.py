@@ -140,9 +140,9 @@ def test_an_email_tells_when_it_was_sent_and_what_was_answered_last(site: Site, 
         refused = line | {"email_seq": lost, "at": early, "outcome": "rejected", "code": 550, "reply": "no such user"}
         connection.execute(insert(email_attempts), [put_off, sent, refused])
     page = site.browser("ola").get("/console/emails").text
-    [row] = re.findall(r"<tr>(?:(?!</tr>).)*250 queued as 4Xk2.*?</tr>", page, re.DOTALL)
+    [row] = re.findall(r'<tr role="row">(?:(?!</tr>).)*250 queued as 4Xk2.*?</tr>', page, re.DOTALL)
     assert f"{late:%Y-%m-%d %H:%M:%S}" in row
-    [row] = re.findall(r"<tr>(?:(?!</tr>).)*550 no such user.*?</tr>", page, re.DOTALL)
+    [row] = re.findall(r'<tr role="row">(?:(?!</tr>).)*550 no such user.*?</tr>', page, re.DOTALL)
     assert f"{early:%Y-%m-%d}" not in row
 
 
