@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
+ZONE = "Europe/Oslo"  # of the browsers
+
+
 @dataclass
 class Site:
     """An installation, and the errors of its pages in the browser."""
@@ -98,7 +101,7 @@ def _plain(browser: Browser, address: str) -> BrowserContext:
 
 def _context(browser: Browser, address: str, **options: Any) -> BrowserContext:
     options = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"} | options
-    return browser.new_context(base_url=address, timezone_id="Europe/Oslo", **options)
+    return browser.new_context(base_url=address, timezone_id=ZONE, **options)
 
 
 @pytest.fixture(scope="package")

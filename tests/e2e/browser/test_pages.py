@@ -8,14 +8,16 @@ from datetime import timedelta
 from math import sin
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import expect
 from sqlalchemy import delete, func, insert, select
 
+from engine.admin.ends import end_of
 from engine.admin.pausing import pause
 from engine.db.tables import deliveries, delivery_attempts, events, history, jobs
-from tests.e2e.browser.conftest import Site
+from tests.e2e.browser.conftest import ZONE, Site
 from tests.e2e.browser.looks import barriers
 from tests.helpers.console import PASSWORD
 from tests.helpers.rows import add_subscription, now
@@ -48,7 +50,8 @@ def filled(running: Installation, browser: Browser) -> dict[str, str]:
     wait_for(lambda: site.arrived("person3@example.no"))
     wait_for(lambda: _first_event(site))  # which tells what became of an order
     with site.write() as connection:
-        pause(connection, "anna", "domain", "slow.example", "their server is down until noon")
+        noon = end_of("12:00", now(), ZoneInfo(ZONE))
+        pause(connection, "anna", "domain", "slow.example", "their server is down", noon)
         numbers = _fill(connection)
     page = site.open("/console/emails?recipient=kari%2B550@demo.example&state=failed")
     email = page.locator("tbody a").first.get_attribute("href")
