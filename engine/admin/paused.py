@@ -22,11 +22,7 @@ if TYPE_CHECKING:
     from engine.admin.lanes import LaneFigures
 
 SAID = 5  # pauses, the oldest; of others it is said how many there are
-_WHAT = {
-    LANE: N_("%(name)s are paused by %(who)s"),
-    CREATOR: N_("The creator %(name)s is paused by %(who)s"),
-    DOMAIN: N_("The recipients' domain %(name)s is paused by %(who)s"),
-}
+_MANY, _ONE = N_("%(name)s are paused by %(who)s"), N_("%(name)s is paused by %(who)s")
 
 
 def paused(pauses: Sequence[Mapping[str, Any]], lanes: Sequence[LaneFigures], now: datetime) -> list[Finding]:
@@ -54,8 +50,8 @@ def forgotten(number: int, since: datetime | None) -> list[Finding]:
 
 def told(pause: Mapping[str, Any], *, since: bool = True) -> str:
     """Who has paused it, since when, until when and why; a sentence without its full stop."""
-    name = begun(thing(LANE, pause["value"])) if pause["kind"] == LANE else pause["value"]
-    text = _(_WHAT[pause["kind"]], name=name, who=pause["who"])
+    name = begun(thing(pause["kind"], pause["value"]))
+    text = _(_MANY if pause["kind"] == LANE else _ONE, name=name, who=pause["who"])
     if since:
         text = _("%(paused)s since %(time)s", paused=text, time=_minute(pause["at"]))
     if pause["ends"]:

@@ -21,7 +21,7 @@ from engine.db.tables import (
 from engine.email.gate import waited_for
 from engine.email.pressure import Kind
 from engine.models import LEVELS, TEST, DeliveryState, EmailState, OrderState, Priority
-from engine.queue.pauses import LANE, in_force
+from engine.queue.pauses import CREATOR, DOMAIN, LANE, in_force
 from engine.text.addresses import domain_of
 from engine.text.language import N_, _, translated
 
@@ -183,15 +183,19 @@ def _paused(connection: Connection, paused_by: str | None, creator: str, address
     if paused_by is None:
         return None
     if creator in paused.creators:
-        return _("The creator %(name)s is paused.", name=creator)
+        return _is_paused(CREATOR, creator)
     domain = domain_of(address)
     if domain in paused.domains:
-        return _("The recipients' domain %(name)s is paused.", name=domain)
+        return _is_paused(DOMAIN, domain)
     return _("It is being released.")
 
 
 def _lane_paused(lane: str) -> str:
     return _("%(name)s are paused.", name=words.begun(thing(LANE, lane)))
+
+
+def _is_paused(kind: str, value: str) -> str:
+    return _("%(name)s is paused.", name=words.begun(thing(kind, value)))
 
 
 _TURNS = {

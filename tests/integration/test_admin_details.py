@@ -75,7 +75,7 @@ def test_why_an_order_waits(store: Store) -> None:
         assert why_order(connection, state=OrderState.COMPLETED) is None
         assert why_order(connection, **PAUSED) == "It is being released."
         pause(connection, "anna", "creator", "ttd")
-        assert why_order(connection, **PAUSED) == "The creator ttd is paused."
+        assert why_order(connection, **PAUSED) == "What ttd orders is paused."
         pause(connection, "anna", "lane", "orders")
         assert why_order(connection, due_in=HOUR) == "All orders are paused."
 
@@ -113,9 +113,9 @@ def test_why_an_email_is_held_back(store: Store) -> None:
         seq = add_email(connection, add_order(connection), **PAUSED, address="Kari@Slow.Example")
         assert why_email(connection, seq) == "It is being released."
         pause(connection, "anna", "domain", "slow.example")
-        assert why_email(connection, seq) == "The recipients' domain slow.example is paused."
+        assert why_email(connection, seq) == "Mail to slow.example is paused."
         pause(connection, "anna", "creator", "ttd")
-        assert why_email(connection, seq) == "The creator ttd is paused."
+        assert why_email(connection, seq) == "What ttd orders is paused."
         pause(connection, "anna", "lane", "emails")
         assert why_email(connection, seq) == "All e-mails are paused."
 

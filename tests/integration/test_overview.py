@@ -494,9 +494,9 @@ def test_a_pause_is_said_once_with_all_that_is_to_be_known_of_it(store: Store) -
         lane["text"]
         == f"All orders are paused by anna, until {until}: the relay is being moved. The pause holds 1 order"
     )
-    of_domain = "The recipients' domain slow.example is paused by ola, without an end: their server is down"
+    of_domain = "Mail to slow.example is paused by ola, without an end: their server is down"
     assert domain["text"] == f"{of_domain}. The pause holds 1 e-mail"
-    assert creator["text"] == "The creator skd is paused by eva, without an end. The pause holds nothing yet"
+    assert creator["text"] == "What skd orders is paused by eva, without an end. The pause holds nothing yet"
     assert (lane["since"], domain["since"]) == (began["orders"], began["slow.example"])
     assert lane["advice"] == "`varsel resume lane orders` ends it; it asks first."
     assert domain["resume"] == ("domain", "slow.example"), "the console has a button"
@@ -517,6 +517,6 @@ def test_of_many_pauses_the_oldest_are_said_and_the_others_counted(store: Store)
     assert len(found) == SAID + 1
     assert found[0] == (
         "warning",
-        "Forgotten? The creator org0 is paused by anna, without an end. The pause holds nothing yet",
+        "Forgotten? What org0 orders is paused by anna, without an end. The pause holds nothing yet",
     )
     assert found[-1] == ("warning", "2 more pauses are in force")

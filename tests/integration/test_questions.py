@@ -152,7 +152,7 @@ def test_before_a_pause_ends_it_is_said_who_made_it_since_when_until_when_and_wh
         row = connection.execute(select(pauses)).one()
         asked = questions.of_resume(connection, "domain", "slow.example")
         since, until = (f"{at:%Y-%m-%d %H:%M} UTC" for at in (row.at, row.ends))
-        of_domain = "The recipients' domain slow.example is paused by anna"
+        of_domain = "Mail to slow.example is paused by anna"
         assert asked.lines[0] == f"{of_domain} since {since}, until {until}: their server is down."
         pause(connection, "ola", "lane", "emails")
         asked = questions.of_resume(connection, "lane", "emails")

@@ -66,7 +66,7 @@ def test_failures_are_shown_with_what_their_e_mails_are_now(store: Store, cli: C
 def test_before_a_pause_ends_it_is_said_who_made_it(cli: Cli) -> None:
     cli.text("pause", "domain", "slow.example", "--reason", "their server is down", "--yes")
     asked = varsel("resume", "domain", "slow.example", given="n\n", database_url=cli.url).stderr
-    assert "The recipients' domain slow.example is paused by cli:" in asked
+    assert "Mail to slow.example is paused by cli:" in asked
     assert "UTC, without an end: their server is down." in asked
 
 

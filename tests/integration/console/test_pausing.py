@@ -104,4 +104,4 @@ def test_a_forgotten_pause_is_said(site: Site, store: Store) -> None:
         connection.execute(update(pauses).values(at=now() - timedelta(hours=25)))
     site.app.state.snapshot.read_at = float("-inf")
     page = admin.get("/console/overview").text
-    assert "Forgotten? The recipients&#39; domain slow.example is paused by anna, without an end" in page
+    assert "Forgotten? Mail to slow.example is paused by anna, without an end" in page

@@ -130,7 +130,7 @@ def test_a_pause_of_a_creator_stands_in_the_sentence_and_an_unknown_one_is_told_
         assert f"Paused: what {creator} orders." in admin.get("/console/overview").text
     page = admin.get("/console/overview").text
     for creator in ("ttd", "tdd"):
-        assert page.count(f"The creator {creator} is paused by anna, without an end: a test.") == 1
+        assert page.count(f"What {creator} orders is paused by anna, without an end: a test.") == 1
 
 
 def test_the_overview_says_how_much_an_older_database_would_do_again(site: Site, store: Store) -> None:
