@@ -111,7 +111,7 @@ def test_with_a_synchronous_standby_nothing_that_was_accepted_is_lost(
             load.await_more(20)
             killed = time.monotonic()
             primary.kill()
-            wait_for(lambda: standby.ask("SELECT pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()") == [(True,)])
+            standby.await_replayed()
             with Ledger(standby.address(name_of(url))) as ledger:
                 in_flight = ledger.in_flight()
                 unsettled = site.unsettled(RESOURCE, ledger)

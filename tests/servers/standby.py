@@ -36,6 +36,13 @@ class Standby(Postgres):
         self.tell("ALTER SYSTEM SET primary_conninfo = 'host=/nowhere'")
         wait_for(lambda: not self.ask("SELECT 1 FROM pg_stat_wal_receiver"))
 
+    def await_replayed(self) -> None:
+        """Return when it has replayed all that came from a primary that was killed.
+
+        It looks for that primary again when it has read all that it has, whose end may be half a record.
+        """
+        wait_for(lambda: "could not connect to the primary server" in self.log())
+
     def promote(self) -> None:
         """Become the primary."""
         self._perform("pg_ctl", "promote", "-D", str(self._data))
