@@ -36,6 +36,7 @@ text.py           text from outside, made harmless for terminals
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
@@ -43,6 +44,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_command
 
 from engine.cli import (
     backups,
@@ -173,6 +175,12 @@ for section, commands in SECTIONS.items():
             app.command(rich_help_panel=section)(command)
 
 
+@functools.cache
+def program() -> Any:
+    """All commands as one, which takes arguments; made once, and children of `varsel up` have it from their parent."""
+    return get_command(app)
+
+
 def main() -> None:
     """Run the command that this process was started with."""
     collect_seldom()
@@ -181,7 +189,7 @@ def main() -> None:
     os.umask(UMASK)  # for all that a command or its children create
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # what the terminal cannot show
-    app(prog_name="varsel")
+    program()(prog_name="varsel")
 
 
 def _end(number: int, _frame: object) -> NoReturn:

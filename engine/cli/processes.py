@@ -39,11 +39,11 @@ def up(
 ) -> None:
     """Run everything, with embedded parts where no address is set."""
     from engine import settings
-    from engine.cli import app
+    from engine.cli import program
     from engine.dev.embedded import Installation
 
     def varsel(*arguments: str) -> None:
-        app(arguments, prog_name="varsel")
+        program()(arguments, prog_name="varsel")
 
     sys.exit(Installation(settings.load(), data, (host, port), smtp_port, varsel).run())
 

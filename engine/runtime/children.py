@@ -28,8 +28,8 @@ SHARED = (
     *("alembic.context", "apscheduler.schedulers.background", "httpx", "jinja2", "jwt", "psycopg", "pydantic_settings"),
     *("redis.asyncio", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite", "starlette.applications"),
     *("uvicorn", "uvloop", "engine.db.migrations", "engine.queue.due", "engine.templating.catalogue"),
-    *("engine.subscriptions", "engine.email.mime", "engine.outbound", "engine.orders.rules"),
-    *("engine.admin.details", "engine.events.cloudevent"),
+    *("engine.templating.built_in", "engine.subscriptions", "engine.email.mime", "engine.outbound"),
+    *("engine.orders.rules", "engine.admin.details", "engine.events.cloudevent"),
     *("api.subscriptions", "api.deliveries", "api.console.acting", "api.console.languages", "api.console.sign_in"),
 )
 _DEATH_SIGNAL, _NAME = 1, 15  # options of prctl(2)

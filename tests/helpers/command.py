@@ -8,9 +8,10 @@ import sys
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
+from typer import testing
 from typer.testing import CliRunner
 
-from engine.cli import app
+from engine.cli import app, program
 from tests.helpers.forks import Fork
 from tests.helpers.log import restored
 from tests.helpers.ports import free_port
@@ -18,6 +19,10 @@ from tests.helpers.waiting import patience
 
 if TYPE_CHECKING:
     from typer.testing import Result
+
+
+# Made once, not for each command.
+testing._get_command = lambda _app: program()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def varsel(*arguments: object, given: str | None = None, **settings: str) -> Result:

@@ -20,6 +20,7 @@ import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from engine import cli
 from engine.runtime import children
 from tests.helpers.processes import end_with
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 # As in engine.runtime.children.SHARED, nothing that imports prometheus_client.
-PREPARED = ("engine.cli", "engine.dev.embedded")
+PREPARED = ("engine.dev.embedded",)
 LARGEST = 1 << 20  # bytes of what is asked: arguments and an environment
 
 
@@ -134,8 +135,9 @@ if __name__ == "__main__":
     children.share()
     for name in PREPARED:
         importlib.import_module(name)
+    cli.program()
     server = os.getpid()
     with socket.socket(fileno=int(sys.argv[1])) as channel:
         _serve(channel)
     end_with(server, signal.SIGTERM)
-    importlib.import_module("engine.cli").main()
+    cli.main()

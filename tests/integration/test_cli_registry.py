@@ -15,11 +15,11 @@ from engine.admin import actions
 from engine.admin.actions import ACTIONS, Action, Command
 from engine.admin.filters import Field
 from engine.admin.resources import EVENTS, ORDERS, RESOURCES
-from engine.cli import app
+from engine.cli import app, program
 from tests.helpers.command import command, environment, varsel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from engine.admin.resources import Resource
 
@@ -43,6 +43,15 @@ def test_every_resource_has_a_list_and_what_can_be_done_to_its_rows(resource: Re
     assert all(each.help for each in found.values())
 
 
+@pytest.fixture
+def anew() -> Iterator[None]:
+    """The commands are made again, with what is new in the registry."""
+    program.cache_clear()
+    yield
+    program.cache_clear()
+
+
+@pytest.mark.usefixtures("anew")
 def test_a_filter_that_is_new_in_the_registry_is_an_option_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     wider = replace(ORDERS, fields={**ORDERS.fields, NEW.name: NEW})
     monkeypatch.setitem(RESOURCES, "orders", wider)
@@ -51,6 +60,7 @@ def test_a_filter_that_is_new_in_the_registry_is_an_option_at_once(monkeypatch: 
     assert f"{NEW.help[:-1]}: red, green." in " ".join(shown.split())
 
 
+@pytest.mark.usefixtures("anew")
 def test_an_action_that_is_new_in_the_registry_is_a_command_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     new = Action(
         EVENTS, "mark", "Mark", "marked", true(), mark, "Any", asks=True, command=Command("mark", "Mark an event.")
