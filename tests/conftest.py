@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from engine.db.store import Store
+from tests.helpers import migrated
 from tests.helpers.waiting import LEASE, await_same_day
 from tests.servers.installation import Installation
 from tests.servers.postgres import Postgres, name_of
@@ -44,35 +44,31 @@ def empty_url(database: str, request: pytest.FixtureRequest, tmp_path_factory: p
 
 
 @pytest.fixture(scope="session")
-def migrated(database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A database with the newest schema, to make copies of: the path of its file, or its name."""
+def template(postgres: Postgres) -> str:
+    """The name of a database with the newest schema, to make copies of."""
     from engine.db.migrations import upgrade  # noqa: PLC0415 only tests of the store need it
 
-    if database == "sqlite":
-        made = str(tmp_path_factory.mktemp("migrated") / "varsel.db")
-        store = Store(f"sqlite:///{made}")
-    else:
-        server: Postgres = request.getfixturevalue("postgres")
-        store = Store(url := server.database())
-        made = name_of(url)
+    store = Store(url := postgres.database())
     upgrade(store)
     store.close()
-    return made
+    return name_of(url)
 
 
 @pytest.fixture
 def database_url(
-    database: str, migrated: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """A database with the newest schema, and nothing in it."""
     if database == "sqlite":
-        copy = shutil.copy(migrated, tmp_path_factory.mktemp("database"))
-        yield f"sqlite:///{copy}"
+        path = tmp_path_factory.mktemp("database") / "varsel.db"
+        migrated.copy_to(path)
+        yield f"sqlite:///{path}"
         return
     server: Postgres = request.getfixturevalue("postgres")
-    url = server.borrow(migrated)
+    template: str = request.getfixturevalue("template")
+    url = server.borrow(template)
     yield url
-    server.give_back(url, migrated)
+    server.give_back(url, template)
 
 
 @pytest.fixture

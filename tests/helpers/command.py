@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 # Made once, not for each command.
-testing._get_command = lambda _app: program()  # type: ignore[attr-defined]  # noqa: SLF001
+testing._get_command = lambda _app: program()  # type: ignore[assignment, attr-defined]  # noqa: SLF001
 
 
 def varsel(*arguments: object, given: str | None = None, **settings: str) -> Result:

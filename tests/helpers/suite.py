@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 
 from engine.runtime import garbage
+from tests.helpers import compiled
 from tests.helpers.waiting import patience
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def _is_roomy(folder: Path) -> bool:
 
 
 garbage.collect_seldom()
+compiled.share()
 hypothesis.settings.register_profile("suite", deadline=None)  # no test needs a quick machine
 hypothesis.settings.load_profile("suite")
 signal.signal(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from engine.auth.tokens import DevelopmentKey
 from engine.resources import SCOPE_COMPOSED, SCOPE_CREATE
+from tests.helpers import migrated
 from tests.helpers.client import ask, connect
 from tests.helpers.forks import Fork
 from tests.helpers.waiting import patience, wait_for
@@ -36,6 +37,8 @@ class Installation:
 
     def __enter__(self) -> Self:
         its, theirs = os.pipe()
+        if not ((database := self.folder / "varsel.db").exists() or "VARSEL_DATABASE_URL" in self.settings):
+            migrated.copy_to(database)  # as its first start would make it, in half a second of the processor
         arguments = ["up", "--data", self.folder, "--port", 0, "--smtp-port", 0]
         with os.fdopen(theirs, "w") as output:
             self._process = Fork(arguments, self._others() | self.settings, output, output)
