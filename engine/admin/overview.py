@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, func, select, type_coerce
+from sqlalchemy import func, select
 
 from engine.admin import findings
 from engine.admin import paused as sentences
@@ -14,6 +14,7 @@ from engine.admin.failures import failures
 from engine.admin.lanes import lanes
 from engine.admin.pausing import all_of
 from engine.admin.processes import living
+from engine.admin.rates import SPANS, Span, sums
 from engine.admin.refusals import refusals
 from engine.admin.relays import UP, all_down, relays
 from engine.admin.rows import ROWS
@@ -22,18 +23,16 @@ from engine.admin.subscriptions import BACKING_OFF, FORGOTTEN, PAUSED
 from engine.admin.turns import turns
 from engine.admin.unusual import Unusual, unusual
 from engine.db.dialects import Now
+from engine.db.hours import HOUR
 from engine.db.tables import (
     EPOCH,
-    MILLISECOND,
     emails,
-    history,
     installation,
     jobs,
     milliseconds,
     orders,
     subscriptions,
 )
-from engine.observability.history import SERIES
 from engine.queue import due, lateness
 from engine.queue.epoch import WHO, again, lacks
 from engine.queue.pauses import LANE
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
     from engine.admin.finding import Finding
     from engine.admin.lanes import LaneFigures
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+DAY = Span("day", timedelta(days=1), HOUR)  # coarser than on the page of rates, and read in a millisecond
 # What ends in a lane, by series of history: what has not begun to move is not among them.
 ENDS = {
     due.EMAILS.name: ("emails.accepted", "emails.failed"),
@@ -57,7 +56,7 @@ ENDS = {
 def overview(connection: Connection) -> dict[str, Any]:
     """Everything that the first page shows, except for Redis."""
     now: datetime = connection.execute(select(Now())).scalar_one()
-    slow, hour, day = slowness(connection), _hour(connection, now), _day(connection, now)
+    slow, hour, day = slowness(connection), _lately(connection, now, SPANS["hour"]), _lately(connection, now, DAY)
     found = relays(connection, slow)
     figures = [_moving(lane, hour, now, blocked=all_down(found)) for lane in lanes(connection)]
     running = living(connection)
@@ -99,7 +98,7 @@ def overview(connection: Connection) -> dict[str, Any]:
 def unusual_failures(connection: Connection) -> Unusual | None:
     """Whether more e-mails fail than is usual."""
     now: datetime = connection.execute(select(Now())).scalar_one()
-    return unusual(_hour(connection, now), _day(connection, now))
+    return unusual(_lately(connection, now, SPANS["hour"]), _lately(connection, now, DAY))
 
 
 def _moving(lane: LaneFigures, hour: Mapping[str, Sequence[int]], now: datetime, *, blocked: bool) -> LaneFigures:
@@ -128,26 +127,6 @@ def _pauses(connection: Connection) -> list[dict[str, object]]:
     return found
 
 
-def _hour(connection: Connection, now: datetime) -> dict[str, list[int]]:
-    return _plots(connection, now, HOUR, timedelta(minutes=1))
-
-
-def _day(connection: Connection, now: datetime) -> dict[str, list[int]]:
-    return _plots(connection, now, DAY, timedelta(minutes=15))
-
-
-def _plots(connection: Connection, now: datetime, span: timedelta, step: timedelta) -> dict[str, list[int]]:
-    """Of each series, the sums of equal steps up to now, the oldest first."""
-    width = step // MILLISECOND
-    first = milliseconds(now - span) // width * width + width
-    found: dict[str, list[int]] = {name: [0] * (span // step) for name in SERIES}
-    place = (type_coerce(history.c.minute, BigInteger) - first) // width
-    chosen = (
-        select(place.label("place"), history.c.series, func.sum(history.c["count"]).label("sum"))
-        .where(history.c.minute >= EPOCH + first * MILLISECOND, history.c.series.in_(SERIES))
-        .group_by(place, history.c.series)
-    )
-    for row in connection.execute(chosen):
-        if row.place < len(found[row.series]):
-            found[row.series][row.place] = int(row.sum)
-    return found
+def _lately(connection: Connection, now: datetime, span: Span) -> dict[str, list[int]]:
+    """Of each series, the sums of the span's steps up to now, the oldest first."""
+    return sums(connection, span, now - (now - EPOCH) % span.step + span.step - span.length)

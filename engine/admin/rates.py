@@ -16,7 +16,7 @@ from engine.db.tables import EPOCH, MILLISECOND, history, history_hours, millise
 from engine.observability.history import DELAYS, SERIES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Column, Connection, Select, Table
@@ -83,10 +83,8 @@ def rates(connection: Connection, span: Span, until: datetime | None = None) -> 
     last = min(until or now, now)
     ended = last - (last - EPOCH) % span.step
     first = (ended if ended == until else ended + span.step) - span.length
-    steps = range(span.length // span.step)
-    found = _counted(connection, span, first, (*SERIES, *DELAYS))
-    earlier = _counted(connection, span, first - span.length, tuple(SERIES))
-    here = {name: [found.get((name, place), 0) for place in steps] for name in (*SERIES, *DELAYS)}
+    here = sums(connection, span, first, (*SERIES, *DELAYS))
+    earlier = sums(connection, span, first - span.length)
     buckets = [here[name] for name in DELAYS]
     return Rates(
         span=span,
@@ -94,27 +92,29 @@ def rates(connection: Connection, span: Span, until: datetime | None = None) -> 
         now=now,
         counts={name: here[name] for name in SERIES},
         delays={
-            name: [quantile([bucket[place] for bucket in buckets], share) for place in steps]
-            for name, share in QUANTILES.items()
+            name: [quantile(step, share) for step in zip(*buckets, strict=True)] for name, share in QUANTILES.items()
         },
         whole={name: quantile([sum(bucket) for bucket in buckets], share) for name, share in QUANTILES.items()},
-        before={name: sum(earlier.get((name, place), 0) for place in steps) for name in SERIES},
+        before={name: sum(earlier[name]) for name in SERIES},
     )
 
 
-def _counted(connection: Connection, span: Span, first: datetime, wanted: Sequence[str]) -> dict[tuple[str, int], int]:
-    """The counts by series and step, of the span that begins at `first`."""
+def sums(connection: Connection, span: Span, first: datetime, wanted: Collection[str] = SERIES) -> dict[str, list[int]]:
+    """The counts of each series by step, the oldest first, of the span that begins at `first`."""
     end, rolled = first + span.length, since_rolled(connection) if span.step >= HOUR else first
     hours = _samples(history_hours, history_hours.c.hour, (first, min(end, rolled)), wanted)
     minutes = _samples(history, history.c.minute, (max(first, rolled), end), wanted)
     each, width = union_all(hours, minutes).subquery(), span.step // MILLISECOND
     place = (type_coerce(each.c.at, BigInteger) - milliseconds(first)) // width
-    sums = select(each.c.series, place.label("place"), func.sum(each.c["count"])).group_by(each.c.series, place)
-    return {(series, place): int(count) for series, place, count in connection.execute(sums)}
+    chosen = select(each.c.series, place.label("place"), func.sum(each.c["count"])).group_by(each.c.series, place)
+    found = {name: [0] * (span.length // span.step) for name in wanted}
+    for series, place_of, count in connection.execute(chosen):
+        found[series][place_of] = int(count)
+    return found
 
 
 def _samples(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
-    table: Table, at: Column[datetime], within: tuple[datetime, datetime], wanted: Sequence[str]
+    table: Table, at: Column[datetime], within: tuple[datetime, datetime], wanted: Collection[str]
 ) -> Select[tuple[datetime, str, int]]:
     first, end = within
     chosen = select(at.label("at"), table.c.series, table.c["count"])

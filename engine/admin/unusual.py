@@ -1,8 +1,8 @@
 """Whether more e-mails fail than is usual. Both figures are sums of history: nothing is scanned.
 
 The rule: of the e-mails that ended in the last ten minutes, at least ten failed; that is at least 5 % of them, and
-three times the share of the 23 hours before the last one. Where so many fail every day that three times as many cannot,
-it is half of the way from the usual share to all. Where nothing failed in those 23 hours, the usual share is none.
+three times the share of the 22 hours before the last two. Where so many fail every day that three times as many cannot,
+it is half of the way from the usual share to all. Where nothing failed in those 22 hours, the usual share is none.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MINUTES = LATELY // timedelta(minutes=1)  # that are looked at
-QUARTERS = 4  # of the day's that are too new to be usual
+NEW = 2  # of the day's hours that are too new to be usual: the present one has just begun, perhaps
 LEAST = 10  # e-mails
 SHARE, TIMES = 0.05, 3
 
@@ -53,9 +53,9 @@ class Unusual:
 
 
 def unusual(hour: Mapping[str, Sequence[int]], day: Mapping[str, Sequence[int]]) -> Unusual | None:
-    """Whether it is so; `hour` in minutes and `day` in quarters of an hour, by series, up to now."""
+    """Whether it is so; `hour` in minutes and `day` in hours, by series, up to now."""
     failed, accepted = (sum(hour[series][-MINUTES:]) for series in (FAILED, ACCEPTED))
-    before, well = (sum(day[series][:-QUARTERS]) for series in (FAILED, ACCEPTED))
+    before, well = (sum(day[series][:-NEW]) for series in (FAILED, ACCEPTED))
     usual = before / (before + well) if before else 0.0
     least = max(SHARE, min(TIMES * usual, (1 + usual) / 2))
     if failed < LEAST or failed < least * (failed + accepted):

@@ -16,8 +16,8 @@ def lately(failed: int, accepted: int) -> Sums:
 
 
 def before(failed: int, accepted: int) -> Sums:
-    """A day in quarters of an hour, with these at its beginning and a wave in its last hour, which is not usual."""
-    return {FAILED: [failed] + [0] * 91 + [1000] * 4, ACCEPTED: [accepted] + [0] * 95}
+    """A day in hours, with these at its beginning and a wave in its last hours, which is not usual."""
+    return {FAILED: [failed] + [0] * 21 + [1000] * 2, ACCEPTED: [accepted] + [0] * 23}
 
 
 @pytest.mark.parametrize(
