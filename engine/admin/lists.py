@@ -107,7 +107,7 @@ def view(connection: Connection, resource: Resource, given: Mapping[str, str], p
     total = None
     if place.before:
         found = _before(connection, resource, narrowed, place.before, size)
-    elif narrowed.rest and not place.cursor:
+    elif narrowed.checks and not place.cursor:
         keys, end = _shown_on(connection, resource, narrowed, None, max(size, COUNTED_ONE_BY_ONE) + 1)
         number = min(len(keys), COUNTED_ONE_BY_ONE)
         total = Amount(number, more=number < len(keys) or end is not None)
@@ -115,7 +115,7 @@ def view(connection: Connection, resource: Resource, given: Mapping[str, str], p
     else:
         keys, end = _shown_on(connection, resource, narrowed, place.cursor, size + 1)
         found = replace(_page(connection, resource, keys, end, size), previous=place.cursor)
-    if not narrowed.rest:
+    if not narrowed.checks:
         total = _total(connection, resource, narrowed)
     return View(found, total, column, _direction(narrowed), usual)
 
@@ -152,7 +152,7 @@ def counts(  # noqa: PLR0913, PLR0917 two counts in one look
     narrowed = _narrowed(connection, resource, given)
     parts = or_(*(each.which for each in narrowed.parts))
     chosen = select(part.label("part")).select_from(resource.table)
-    matching = chosen.where(parts, *narrowed.by, *narrowed.rest, also).limit(most).subquery()
+    matching = chosen.where(parts, *narrowed.all, also).limit(most).subquery()
     numbers = select(func.count(), func.count().filter(matching.c.part)).select_from(matching)
     number, of_these = connection.execute(numbers).one()
     return number, of_these
@@ -170,7 +170,7 @@ def batch(  # noqa: PLR0913, PLR0917 a page without its rows
     narrowed = _narrowed(connection, resource, given)
     found: list[Row[Any]] = []
     for part, beyond in _from(narrowed, cursor):
-        chosen = _ordered(resource, narrowed, part).where(*narrowed.rest, also, *beyond)
+        chosen = _ordered(resource, narrowed, part).where(*narrowed.checks, also, *beyond)
         found += connection.execute(chosen.limit(size - len(found))).all()
         if len(found) == size:
             return [row.key for row in found], cursors.written(found[-1][1:])
@@ -227,9 +227,9 @@ def _shown_on(  # noqa: PLR0913 where a page begins has so many parts
     for part, beyond in _from(narrowed, cursor, itself=itself):
         looked_at = _ordered(resource, narrowed, part).where(*beyond)
         places = looked_at.with_only_columns(*part.order)
-        end = _window_end(connection, places, window if itself else window - 1) if narrowed.rest else None
+        end = _window_end(connection, places, window if itself else window - 1) if narrowed.checks else None
         within = [] if end is None else [_compared(narrowed, part, end, beyond=False, itself=not itself)]
-        found += connection.execute(looked_at.where(*narrowed.rest, *within).limit(size - len(found))).all()
+        found += connection.execute(looked_at.where(*narrowed.checks, *within).limit(size - len(found))).all()
         if end is not None or len(found) == size:
             return found, end
     return found, None

@@ -200,13 +200,11 @@ def to_domain(connection: Connection, text: str, most: int) -> list[UUID]:
 
 def alike(
     connection: Connection, failure: str, ended: Sequence[ColumnElement[bool]], since: datetime | None
-) -> ColumnElement[bool] | None:
-    """E-mails with an attempt that failed alike and `ended` so; None: there are many since then."""
+) -> tuple[ColumnElement[bool], bool]:
+    """E-mails with an attempt that failed alike and `ended` so, and whether these are few since then."""
     c = email_attempts.c
     its = (c.failure == failure, *([c.at >= since] if since else []))
-    if not is_rare(connection, email_attempts, and_(*its)):
-        return None
-    return emails.c.seq.in_(select(c.email_seq).where(*its, *ended))
+    return emails.c.seq.in_(select(c.email_seq).where(*its, *ended)), is_rare(connection, email_attempts, and_(*its))
 
 
 def said(connection: Connection, failures: Collection[str]) -> Mapping[str, str]:

@@ -119,13 +119,15 @@ def _email_attempt(connection: Connection, found: Narrowed, given: Given) -> Non
     if not (ended or failure):
         return
     ended.append(c.outcome != "accepted")
-    if failure and (alike := lookups.alike(connection, failure, ended, given.get("failed"))) is not None:
+    checks = [*ended, *([func.coalesce(c.failure, "") == failure] if failure else [])]
+    # Not by the index of failures: for each e-mail, a database would walk through all that failed alike.
+    had = had_attempt(email_attempts, c.email_seq, emails.c.seq, and_(*checks))
+    alike, few = lookups.alike(connection, failure, ended, given.get("failed")) if failure else (had, False)
+    if few:
         found.find(alike)
-        return
-    # Not by its index: for each e-mail, a database would walk through all that failed alike.
-    ended += [func.coalesce(c.failure, "") == failure] if failure else []
-    found.rest.append(had_attempt(email_attempts, c.email_seq, emails.c.seq, and_(*ended)))
-    found.asks_elsewhere = True
+    else:
+        found.either.append((had, alike))
+        found.asks_elsewhere = True
 
 
 def _email_ended(found: Narrowed, given: Given) -> None:

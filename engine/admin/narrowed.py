@@ -31,9 +31,11 @@ class Narrowed:
     parts: Sequence[Part]
     newest_first: bool = True
     sorted: bool = False  # what is found by an index that has another order
-    asks_elsewhere: bool = False  # whether `rest` looks into another table for each row
+    asks_elsewhere: bool = False  # whether another table is looked into for each row
     by: list[ColumnElement[bool]] = field(default_factory=list)
     rest: list[ColumnElement[bool]] = field(default_factory=list)
+    either: list[tuple[ColumnElement[bool], ColumnElement[bool]]] = field(default_factory=list)
+    """Conditions in two forms: one checks a row, the other has an index find all rows, in no order."""
 
     @classmethod
     def newest(cls, key: Column[Any]) -> Self:
@@ -43,6 +45,16 @@ class Narrowed:
     def reversed(self) -> Narrowed:
         """The same rows, the last of them first."""
         return replace(self, parts=self.parts[::-1], newest_first=not self.newest_first)
+
+    @property
+    def checks(self) -> list[ColumnElement[bool]]:
+        """What each row of a page is checked for."""
+        return [*self.rest, *(checks for checks, _ in self.either)]
+
+    @property
+    def all(self) -> list[ColumnElement[bool]]:
+        """All conditions, for who reads all rows."""
+        return [*self.by, *self.rest, *(finds for _, finds in self.either)]
 
     def find(self, *which: ColumnElement[bool]) -> None:
         """Narrow it to rows that an index finds which has another order."""

@@ -218,6 +218,20 @@ def test_a_list_of_few_that_failed_alike_is_found_by_their_index_and_one_of_many
         ]
 
 
+def test_those_of_many_that_failed_alike_are_counted_by_their_index(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(store, {"ttd": ["gone1@a.no", "gone2@b.no", "kari@a.no"]})
+    [gone] = groups(store)
+    monkeypatch.setattr("engine.admin.lookups.RARE", 0)
+    given = {"state": "failed", "failure": gone.failure, "failed": "1h"}
+    with store.read() as connection:
+        assert jobs.matching(connection, find("emails", "retry"), given).number == 2
+        asked = plans(connection, lambda: jobs.matching(connection, find("emails", "retry"), given))
+        [plan] = [plan for said, plan in asked if said.startswith("SELECT count(*)") and "address" in said]
+    assert "ix_email_attempts_failure" in plan
+
+
 def add(connection: Connection, ago: timedelta) -> None:
     row = {"outcome": "rejected", "failure": "a" * 12, "relay": "relay:25", "domain": "a.no", "creator": "ttd"}
     connection.execute(insert(attempt_sums).values(row | {"at": now() - ago, "count": 1}))
