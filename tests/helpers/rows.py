@@ -13,10 +13,13 @@ from engine.models import CloudEvent, EmailState, OrderState, SubscriptionState,
 from engine.queue.pauses import in_force
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from sqlalchemy import Connection
 
     from engine.db.store import Store
 
+_last = datetime.min.replace(tzinfo=UTC)  # that an identifier was made of
 PAUSED: dict[str, Any] = {"due_at": None, "paused_by": "creator:ttd"}  # of what is paused
 
 
@@ -24,11 +27,18 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def later_id() -> UUID:
+    """An identifier behind all that were made here before: two of one millisecond would be in any order."""
+    global _last  # noqa: PLW0603 of the process
+    _last = max(now(), _last + timedelta(milliseconds=1))
+    return new_id(_last)
+
+
 def add_order(connection: Connection, *, due_in: timedelta | None = None, **values: Any) -> int:
     """An order; `due_in` None: it has no due time."""
     due_at = None if due_in is None else now() + due_in
     row = {
-        "id": new_id(now()),
+        "id": later_id(),
         "creator": "ttd",
         "created": now(),
         "requested_send_time": due_at or now(),
@@ -50,7 +60,7 @@ def add_email(
 ) -> int:
     """An e-mail that waits."""
     row = {
-        "id": new_id(now()),
+        "id": later_id(),
         "order_seq": order_seq,
         "expires_at": now() + due_in + timedelta(hours=48),
         "last_update": now(),

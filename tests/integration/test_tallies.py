@@ -16,7 +16,7 @@ from engine.email import outcomes
 from engine.email.outcomes import record
 from engine.email.smtp import Reply
 from engine.events import tallies as counting
-from engine.models import EmailState, OrderState, new_id
+from engine.models import EmailState, OrderState
 from engine.orders.withdrawing import Aim, withdraw
 from engine.queue.calendars import Calendars
 from tests.helpers.claims import claim_emails
@@ -168,8 +168,7 @@ def test_failures_are_grouped_by_reply_and_domain_and_each_group_is_a_list(store
         seq = add_order(connection, state=OrderState.PROCESSED)
         for place_ in range(4):
             domain = "two" if place_ == 3 else "one"
-            id_ = new_id(now() - timedelta(seconds=4 - place_))  # of a group, the reply to the newest is shown
-            add_email(connection, seq, id=id_, address=f"person{place_}@{domain}.example", state=EmailState.NEW)
+            add_email(connection, seq, address=f"person{place_}@{domain}.example", state=EmailState.NEW)
     with store.write() as connection:
         claimed = sorted(claim_emails(connection, LONG), key=lambda each: each.email.seq)
         for each, (code, reply) in zip(claimed, [*replies, (550, "5.1.1 gone")], strict=True):

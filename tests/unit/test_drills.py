@@ -39,7 +39,7 @@ def test_what_the_pause_of_the_lanes_writes_is_no_difference() -> None:
         (other(orders=Rows(9, 12)), "orders: 9 rows up to 12, not 10 rows up to 12"),
         (other(orders=Rows(10, 11)), "orders: 10 rows up to 11, not 10 rows up to 12"),
         (other(audit_log=Rows(4, 4)), "audit_log: 4 rows up to 4, not 4 rows up to 4"),
-        (other(pauses=Rows(0, None)), "pauses: 0 rows, not 1 rows"),
+        (other(pauses=Rows(0, None)), "pauses: 0 rows, not 1 row"),
     ],
 )
 def test_what_a_copy_lacks_is_said(copy: Census, said: str) -> None:

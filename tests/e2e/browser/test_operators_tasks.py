@@ -65,7 +65,7 @@ def test_pause_mail_to_a_domain_until_eight_and_see_who_did_and_resume_it(site: 
     page.get_by_role("button", name="Pause").click()
     said = page.locator(".finding", has_text=domain)
     expect(said).to_contain_text(
-        re.compile(rf"domain {domain} is paused by local, until .* 08:00:00 CET: their server")
+        re.compile(rf"Mail to {domain} is paused by local, until .* 08:00:00 CET: their server")
     )
     task.clicks("pause mail to a domain until 08:00", 3)
     task.look()
