@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import delete, func, or_, select, update
 
 from engine.admin import lanes as figures
 from engine.admin.jobs import release
@@ -73,7 +73,10 @@ def end_over(connection: Connection) -> None:
 
 
 def _end_of_subscriptions(connection: Connection) -> None:
-    """Likewise of subscriptions; of what an older program has resumed, the end alone is left."""
+    """Likewise of subscriptions, if an operator's pause is still there.
+
+    An older program leaves the end when it resumes, pauses for a consumer, or removes: then the end alone goes.
+    """
     seqs = set(connection.scalars(select(_SEQ).where(_SUBSCRIPTION_OVER)))
     if not seqs:
         return
@@ -84,11 +87,14 @@ def _end_of_subscriptions(connection: Connection) -> None:
         .order_by(_SEQ)
     )
     for row in connection.execute(over).all():
-        begun = pause_of(connection, row.seq)
-        registry.go_on(connection, row.seq)
-        if row.paused_reason:
+        if (row.paused_reason or "").startswith(BY_OPERATOR):
+            begun = pause_of(connection, row.seq)
+            registry.go_on(connection, row.seq)
             of = {"by": begun["paused_by"], "at": row.paused_at.isoformat(timespec="milliseconds")}
             note(connection, ITSELF, "pause-over", f"subscriptions/{row.seq}", of)
+        else:
+            none = {"paused_at": None, "paused_until": None}
+            connection.execute(update(subscriptions).where(subscriptions.c.seq == row.seq).values(none))
 
 
 def resume(connection: Connection, who: str, kind: str, value: str) -> None:

@@ -307,6 +307,21 @@ def test_a_subscriptions_pause_ends_by_itself_as_if_it_were_resumed(store: Store
     assert re.fullmatch(rf"Varsel resumed subscription {over}, since the pause that anna began \S+ is over", told)
 
 
+@pytest.mark.parametrize("reason", [None, "Paused by its consumer.", "Removed by its consumer."])
+def test_an_end_that_an_older_program_has_left_ends_nothing(store: Store, reason: str | None) -> None:
+    with store.write() as connection:
+        seq = add_subscription(connection, "https://receiver.example/hook")
+        pause_subscription(connection, "anna", seq, "their weekend", now() + LONG)
+        persist(connection, [an_event()])
+        left = {"paused_reason": reason, "paused_until": now(), "open_until": now() + LONG, "failures": 7}
+        connection.execute(update(subscriptions).values(left))
+        end_over(connection)
+        assert not some_over(connection)
+        row = connection.execute(select(subscriptions)).one()
+    assert (row.paused_reason, row.paused_at, row.paused_until) == (reason, None, None)
+    assert (row.due_at, row.failures) == (None, 7), "nothing is pushed"
+
+
 def test_operators_pauses_of_subscriptions_without_an_end_are_told_when_they_are_a_day_old(store: Store) -> None:
     with store.write() as connection:
         seqs = [add_subscription(connection, f"https://receiver{number}.example/hook") for number in range(5)]
