@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import select
 
 from engine.admin.actions import ACTIONS
+from engine.admin.filters import parse
 from engine.admin.lists import may_have
 from engine.admin.mailings import FAILED, WAITING
 from engine.admin.standing import REPEATED, RETRYING, Standing
+from engine.db.dialects import now
 from engine.models import DeliveryState, EmailState, OrderState
 
 if TYPE_CHECKING:
@@ -56,12 +58,13 @@ def offers(
     rows = connection.execute(select(resource.key.label("key"), *applies).where(resource.key.in_(keys))).mappings()
     fits = {row["key"]: [action.name for action in mine if row[action.name]] for row in rows}
     here = {name for names in fits.values() for name in names}
-    elsewhere = [] if whole else [action for action in mine if action.name not in here and _can_be(action, given)]
+    state = parse(given, resource.fields, now(connection)).get("state")
+    elsewhere = [] if whole else [action for action in mine if action.name not in here and _can_be(action, state)]
     here |= {action.name for action in elsewhere if may_have(connection, resource, given, action.applies)}
-    of_rows = {str(key): " ".join(names) for key, names in fits.items()}
+    of_rows = {str(key): " ".join(fits.get(key, ())) for key in keys}  # one may have been removed a moment ago
     return Offers([action for action in mine if action.name in here], of_rows)
 
 
-def _can_be(action: Action, given: Mapping[str, str]) -> bool:
+def _can_be(action: Action, state: str | None) -> bool:
     """Whether the state that the list is narrowed to has rows that it can apply to."""
-    return "state" not in given or given["state"] in _OF_STATES[action.audited]
+    return state is None or state in _OF_STATES[action.audited]

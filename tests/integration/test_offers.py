@@ -14,7 +14,7 @@ from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
 from engine.admin.standing import GROUPS
 from engine.db.tables import deliveries, events, orders
 from engine.events.storing import persist
-from engine.models import DeliveryState, EmailState, OrderState
+from engine.models import DeliveryState, EmailState, OrderState, new_id
 from tests.helpers.rows import PAUSED, add_email, add_order, add_subscription, an_event, now
 
 if TYPE_CHECKING:
@@ -50,6 +50,21 @@ def test_of_an_order_whose_emails_have_all_failed_none_can_be_sent_now(store: St
         assert offered(connection, EMAILS, of_mixed, size=1) == ["retry", "retry_now"]
         assert offered(connection, EMAILS, {"state": EmailState.SUCCEEDED}) == []
         assert offered(connection, ORDERS, {"state": OrderState.COMPLETED}) == []
+
+
+def test_a_state_is_known_by_any_of_its_spellings(store: Store) -> None:
+    with store.write() as connection:
+        seq = add_order(connection)
+        for due_in in (HOUR, -HOUR):
+            add_email(connection, seq, due_in=due_in)
+        for spelled in ("New", "new", ""):
+            assert offered(connection, EMAILS, {"state": spelled}, size=1) == ["retry_now"], spelled
+
+
+def test_nothing_applies_to_a_row_that_was_removed_since_the_page_was_read(store: Store) -> None:
+    with store.read() as connection:
+        gone = new_id(now())
+        assert offers(connection, EMAILS, {}, [gone], whole=True).of_rows == {str(gone): ""}
 
 
 def test_each_row_says_what_applies_to_it(store: Store) -> None:
