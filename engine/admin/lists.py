@@ -110,7 +110,7 @@ def view(connection: Connection, resource: Resource, given: Mapping[str, str], p
     elif narrowed.checks and not place.cursor:
         keys, end = _shown_on(connection, resource, narrowed, None, max(size, COUNTED_ONE_BY_ONE) + 1)
         number = min(len(keys), COUNTED_ONE_BY_ONE)
-        total = Amount(number, more=number < len(keys) or end is not None)
+        total = Amount(number, more=number < len(keys) or end is not None or narrowed.cut)
         found = _page(connection, resource, keys, end, size)
     else:
         keys, end = _shown_on(connection, resource, narrowed, place.cursor, size + 1)
@@ -206,7 +206,7 @@ def _total(connection: Connection, resource: Resource, narrowed: Narrowed) -> Am
             chosen = chosen.order_by(None)
         its = chosen.limit(COUNTED + 1 - number).subquery()
         number += connection.execute(select(func.count()).select_from(its)).scalar_one()
-    return Amount(min(number, COUNTED), more=number > COUNTED)
+    return Amount(min(number, COUNTED), more=number > COUNTED or narrowed.cut)
 
 
 def _shown_on(  # noqa: PLR0913 where a page begins has so many parts

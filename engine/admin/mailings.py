@@ -89,7 +89,9 @@ def narrow_emails(connection: Connection, given: Given) -> Narrowed:
     if reference := given.get("reference"):
         found.by.append(emails.c.order_seq.in_(select(orders.c.seq).where(lookups.referred(connection, reference))))
     if queue_id := given.get("queue"):
-        found.find(emails.c.seq.in_(lookups.queued(connection, queue_id, lookups.RARE)))
+        seqs = lookups.queued(connection, queue_id, lookups.RARE + 1)
+        found.find(emails.c.seq.in_(seqs[: lookups.RARE]))
+        found.cut = len(seqs) > lookups.RARE
     if recipient := given.get("recipient"):
         _email_recipient(connection, found, recipient)
     if creator := given.get("creator"):

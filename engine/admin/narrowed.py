@@ -32,6 +32,7 @@ class Narrowed:
     newest_first: bool = True
     sorted: bool = False  # what is found by an index that has another order
     asks_elsewhere: bool = False  # whether another table is looked into for each row
+    cut: bool = False  # whether there are more that match, which are older
     by: list[ColumnElement[bool]] = field(default_factory=list)
     rest: list[ColumnElement[bool]] = field(default_factory=list)
     either: list[tuple[ColumnElement[bool], ColumnElement[bool]]] = field(default_factory=list)

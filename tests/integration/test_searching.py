@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import event, insert, select, text, update
 
 from engine.admin import lookups
-from engine.admin.lists import page
+from engine.admin.amounts import Amount
+from engine.admin.lists import Place, page, view
 from engine.admin.resources import RESOURCES
 from engine.admin.searching import NEXT, SHOWN, check, identified, search
 from engine.admin.tries import tries
@@ -231,8 +232,10 @@ def test_of_many_queue_ids_that_begin_alike_the_newest_are_found(store: Store, m
             connection.execute(
                 insert(email_attempts).values(line | {"email_seq": seq, "queue_id": f"4Xk2{9 - number}"})
             )
-        listed = page(connection, RESOURCES["emails"], {"queue": "4Xk2*"}).items
-    assert [row["address"] for row in listed] == [f"person{number}@example.no" for number in (4, 3, 2)]
+        shown = view(connection, RESOURCES["emails"], {"queue": "4Xk2*"}, Place())
+        few = view(connection, RESOURCES["emails"], {"queue": "4Xk25"}, Place())
+    assert [row["address"] for row in shown.page.items] == [f"person{number}@example.no" for number in (4, 3, 2)]
+    assert (shown.total, few.total) == (Amount(3, more=True), Amount(1))
 
 
 def _fixed(asked: tuple[str, Any]) -> tuple[str, Any]:
