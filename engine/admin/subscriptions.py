@@ -130,7 +130,7 @@ def pause_of(connection: Connection, seq: int) -> dict[str, object]:
 
 
 def _test(connection: Connection, seq: int) -> dict[str, object] | None:
-    """The newest test or validation event, whether it is on its way, and the answer to it; None: there is none."""
+    """The newest test or validation event, and the answer to it; whether a test is on its way. None: there is none."""
     its = (deliveries.c.subscription_seq == seq, deliveries.c.event_seq.is_(None))
     columns = (deliveries.c.seq, deliveries.c.state, deliveries.c.created)
     found = connection.execute(select(*columns).where(*its).order_by(deliveries.c.seq.desc()).limit(1)).one_or_none()
