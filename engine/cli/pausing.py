@@ -22,7 +22,6 @@ LOOK_EVERY = 0.2  # seconds between two looks at what is in flight
 
 Kind = Annotated[Literal["lane", "creator", "domain"], typer.Argument(show_default=False)]
 Value = Annotated[str, typer.Argument(show_default=False, help="Such as emails, ttd or example.no.")]
-Why = Annotated[str, typer.Option("--reason", show_default=False, help="Why; others see it.")]
 Lasting = Annotated[str | None, typer.Option("--for", help="It ends by itself: after 30m, 2h or 1d.")]
 Until = Annotated[str | None, typer.Option(help="Likewise: at 08:00, or 2026-05-01T08:00 (local).")]
 
@@ -30,7 +29,7 @@ Until = Annotated[str | None, typer.Option(help="Likewise: at 08:00, or 2026-05-
 def pause(
     kind: Kind,
     value: Value,
-    reason: Why,
+    reason: Reason,
     lasting: Lasting = None,
     until: Until = None,
     yes: Yes = False,

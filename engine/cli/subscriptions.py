@@ -6,8 +6,8 @@ import typer
 
 from engine.cli import resources
 from engine.cli.installation import reading, who, writing
-from engine.cli.options import Data, Number, Yes
-from engine.cli.pausing import Lasting, Until, Why, end_of, until_when
+from engine.cli.options import Data, Number, Reason, Yes
+from engine.cli.pausing import Lasting, Until, end_of, until_when
 from engine.cli.progress import confirm
 
 GROUP = resources.group("subscriptions", "Subscriptions: who gets which events.")
@@ -16,7 +16,7 @@ GROUP = resources.group("subscriptions", "Subscriptions: who gets which events."
 @GROUP.command()
 def pause(
     subscription: Number,
-    reason: Why,
+    reason: Reason,
     lasting: Lasting = None,
     until: Until = None,
     yes: Yes = False,
