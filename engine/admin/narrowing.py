@@ -19,7 +19,7 @@ from engine.admin.recurring import ENDED, PAUSED
 from engine.admin.recurring import OF_STATE as OF_RECURRING
 from engine.admin.sentences import names_of
 from engine.admin.standing import GROUPS, REPEATED, of_deliveries
-from engine.admin.subscriptions import OF_STATE
+from engine.admin.subscriptions import OF_STATE, OF_STOPPED
 from engine.db.blocks import everywhere
 from engine.db.tables import (
     DELIVERY_DEAD,
@@ -65,7 +65,8 @@ def _events(connection: Connection, given: Given) -> Narrowed:
 def _subscriptions(_connection: Connection, given: Given) -> Narrowed:
     found = Narrowed.newest(subscriptions.c.seq)
     state = given.get("state")
-    found.rest += OF_STATE[state] if state else [subscriptions.c.removed.is_(None)]
+    conditions = found.by if state in OF_STOPPED else found.rest
+    conditions += OF_STATE[state] if state else [subscriptions.c.removed.is_(None)]
     if consumer := given.get("consumer"):
         found.rest.append(subscriptions.c.consumer == consumer)
     for name, column in (("endpoint", subscriptions.c.endpoint), ("resource", subscriptions.c.resource_filter)):

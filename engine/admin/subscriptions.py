@@ -46,6 +46,7 @@ OF_STATE: Mapping[str, Sequence[ColumnElement[bool]]] = {
     "forgotten": FORGOTTEN,
     "unvalidated": (_THERE, _ITS.validated.is_(False)),
 }
+OF_STOPPED = ("paused", "backing_off", "forgotten")  # which an index finds, however many others there are
 LOOKED_AT = 10_000  # deliveries that are looked at: the soonest due, or the newest
 RECENT = 100  # attempts, the newest of these deliveries
 

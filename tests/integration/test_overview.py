@@ -148,7 +148,10 @@ def test_a_subscription_that_waits_is_said_when_it_lasts(
         assert sentences(connection) == ([("warning", told)] if is_said else [])
 
 
-def test_the_number_of_subscriptions_in_a_sentence_is_that_of_the_list_that_it_leads_to(store: Store) -> None:
+def test_the_number_of_subscriptions_in_a_sentence_is_that_of_the_list_that_it_leads_to(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.admin.lists.WINDOW", 2)
     changes: list[dict[str, Any]] = [
         {},
         {"last_error": "status 500", "failures": 1},  # it fails, and is tried again in a moment
