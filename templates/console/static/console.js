@@ -83,7 +83,7 @@ function select(root) {
   const selected = [...root.querySelectorAll(SELECTED)], count = selected.length;
   form.querySelector("[data-how-many]").textContent = count ? form.dataset.some.replace("{count}", count) : form.dataset.none;
   for (const button of form.querySelectorAll("[data-does]")) {
-    const fitting = selected.filter(({ dataset }) => dataset.fits.split(" ").includes(button.dataset.verb)).length;
+    const fitting = selected.filter(({ dataset }) => dataset.fits?.split(" ").includes(button.dataset.verb) ?? true).length;
     button.hidden = !fitting;
     button.textContent = button.dataset.does.replace("{count}", fitting);
   }
