@@ -244,7 +244,8 @@ def test_each_list_is_read_without_scrolling_sideways(site: Site, screen: dict[s
         subscription = add_subscription(connection, receiver, resource_filter=f"urn:altinn:resource:{domain}")
         persist(connection, [an_event()])
         pause_subscription(connection, "anna", subscription, "they asked for it")
-    page = site.open(f"/console/emails?state=failed&recipient=%40{domain}", **screen)
+    options = screen | {"locale": "en-US"}  # in which times are widest
+    page = site.open(f"/console/emails?state=failed&recipient=%40{domain}", **options)
     for name in LISTS:
         if name != "emails":
             page.goto(f"/console/{name}")
