@@ -77,7 +77,8 @@ def test_an_upload_that_breaks_off_tells_where_to_go_on(installation: Installati
             wait_for(lambda: client.get(f"{its}/recipients").json()["valid"])
         next_line = client.get(f"{its}/recipients").json()["nextLine"]
         assert 1 < next_line <= 15_001
-        upload = client.post(f"{its}/recipients", content=b"".join(lines), headers=NDJSON).json()
+        again = partial(client.post, f"{its}/recipients", content=b"".join(lines), headers=NDJSON)
+        upload = wait_for(lambda: (answer := again()).is_success and answer.json())  # when the first has ended
         assert (upload["nextLine"], upload["valid"], upload["duplicate"]) == (20_001, 20_000, 0)
         assert client.put(f"{its}/cancel").status_code == 200
 
