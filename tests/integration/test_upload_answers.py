@@ -77,8 +77,12 @@ def test_an_upload_that_breaks_off_tells_where_to_go_on(installation: Installati
             wait_for(lambda: client.get(f"{its}/recipients").json()["valid"])
         next_line = client.get(f"{its}/recipients").json()["nextLine"]
         assert 1 < next_line <= 15_001
-        again = partial(client.post, f"{its}/recipients", content=b"".join(lines), headers=NDJSON)
-        upload = wait_for(lambda: (answer := again()).is_success and answer.json())  # when the first has ended
+
+        def again() -> dict[str, int]:
+            answer = client.post(f"{its}/recipients", content=b"".join(lines), headers=NDJSON)
+            return dict(answer.json()) if answer.is_success else {}
+
+        upload = wait_for(again)  # when the first has ended
         assert (upload["nextLine"], upload["valid"], upload["duplicate"]) == (20_001, 20_000, 0)
         assert client.put(f"{its}/cancel").status_code == 200
 
