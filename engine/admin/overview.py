@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from engine.admin.finding import Finding
     from engine.admin.lanes import LaneFigures
 
-DAY = Span("day", timedelta(days=1), HOUR)  # coarser than on the page of rates, and read in a millisecond
+DAY = Span("day", timedelta(days=1), HOUR)  # coarser than on the page of rates: a quarter of the time
 # What ends in a lane, by series of history: what has not begun to move is not among them.
 ENDS = {
     due.EMAILS.name: ("emails.accepted", "emails.failed"),

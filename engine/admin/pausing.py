@@ -81,20 +81,15 @@ def _end_of_subscriptions(connection: Connection) -> None:
     if not seqs:
         return
     connection.execute(lock(seqs))
-    over = (
-        select(_SEQ, subscriptions.c.paused_reason, subscriptions.c.paused_at)
-        .where(_SEQ.in_(seqs), _SUBSCRIPTION_OVER)
-        .order_by(_SEQ)
-    )
+    its = (_SEQ.in_(seqs), _SUBSCRIPTION_OVER)
+    by_operator = subscriptions.c.paused_reason.startswith(BY_OPERATOR)
+    over = select(_SEQ, subscriptions.c.paused_at).where(*its, by_operator).order_by(_SEQ)
     for row in connection.execute(over).all():
-        if (row.paused_reason or "").startswith(BY_OPERATOR):
-            begun = pause_of(connection, row.seq)
-            registry.go_on(connection, row.seq)
-            of = {"by": begun["paused_by"], "at": row.paused_at.isoformat(timespec="milliseconds")}
-            note(connection, ITSELF, "pause-over", f"subscriptions/{row.seq}", of)
-        else:
-            none = {"paused_at": None, "paused_until": None}
-            connection.execute(update(subscriptions).where(subscriptions.c.seq == row.seq).values(none))
+        begun = pause_of(connection, row.seq)
+        registry.go_on(connection, row.seq)
+        of = {"by": begun["paused_by"], "at": row.paused_at.isoformat(timespec="milliseconds")}
+        note(connection, ITSELF, "pause-over", f"subscriptions/{row.seq}", of)
+    connection.execute(update(subscriptions).where(*its).values(paused_at=None, paused_until=None))
 
 
 def resume(connection: Connection, who: str, kind: str, value: str) -> None:

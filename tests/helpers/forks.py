@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).parents[2]
-# As in engine.runtime.children.SHARED, nothing that imports prometheus_client.
-PREPARED = ("engine.dev.embedded",)
 LARGEST = 1 << 20  # bytes of what is asked: arguments and an environment
 
 
@@ -133,8 +131,7 @@ def _become(arguments: list[str], environment: dict[str, str], files: list[int])
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which end what they started
     children.share()
-    for name in PREPARED:
-        importlib.import_module(name)
+    importlib.import_module("engine.dev.embedded")  # like SHARED, it does not import prometheus_client
     cli.program()
     server = os.getpid()
     with socket.socket(fileno=int(sys.argv[1])) as channel:

@@ -15,7 +15,7 @@ from engine.events.storing import persist
 from engine.models import EmailState, OrderState, new_id
 from tests.e2e.browser.looks import barriers, clicks
 from tests.helpers import suite
-from tests.helpers.rows import add_order, add_subscription, an_event, now
+from tests.helpers.rows import add_email, add_order, add_subscription, an_event, now
 from tests.helpers.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -229,7 +229,8 @@ def test_rows_are_selected_without_javascript(site: Site) -> None:
     expect(page.locator("h1")).to_have_text(f"Retry: {MANY - 1} e-mails")
 
 
-LISTS = ("orders", "emails", "events", "subscriptions", "deliveries", "audit", "jobs", "recurring", "keys", "senders")
+FILLED = ("orders", "events", "subscriptions", "audit")
+OTHERS = ("deliveries", "jobs", "recurring", "keys", "senders")  # which may have no rows here
 
 
 def test_each_list_is_read_without_scrolling_sideways(site: Site, screen: dict[str, Any]) -> None:
@@ -240,18 +241,21 @@ def test_each_list_is_read_without_scrolling_sideways(site: Site, screen: dict[s
         seqs = connection.scalars(select(emails.c.seq).where(emails.c.address.in_(addresses))).all()
         line = {"claim": 1, "at": now(), "duration_ms": 5, "relay": "relay:25", "outcome": "rejected", "code": 550}
         connection.execute(insert(email_attempts), [line | {"email_seq": seq, "reply": reply} for seq in seqs])
+        order = add_order(connection, state=OrderState.COMPLETED)
+        sent = add_email(connection, order, address=f"sent@{domain}", state=EmailState.SUCCEEDED, due_at=None)
+        accepted = {"email_seq": sent, "outcome": "accepted", "code": 250, "reply": "2.0.0 queued"}
+        connection.execute(insert(email_attempts), [line | accepted])
         receiver = f"https://receiver.{domain}/a/long/path/of/an/endpoint/that/takes/events"
         subscription = add_subscription(connection, receiver, resource_filter=f"urn:altinn:resource:{domain}")
         persist(connection, [an_event()])
         pause_subscription(connection, "anna", subscription, "they asked for it")
     options = screen | {"locale": "en-US"}  # in which times are widest
-    page = site.open(f"/console/emails?state=failed&recipient=%40{domain}", **options)
-    for name in LISTS:
-        if name != "emails":
-            page.goto(f"/console/{name}")
-        expect(page.locator("h1")).to_be_visible()
-        assert barriers(page) == [], name
+    page = site.open(**options)
+    for name in (f"emails?recipient=%40{domain}", *FILLED, *OTHERS):
+        page.goto(f"/console/{name}")
         table = page.locator("#list .wide")
+        expect(page.locator("h1") if name in OTHERS else table).to_be_visible()
+        assert barriers(page) == [], name
         if table.count() and width(page) < NARROW:
             assert table.evaluate("(table) => table.scrollWidth <= table.clientWidth"), name
 
