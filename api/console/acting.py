@@ -189,7 +189,7 @@ async def _ask_all(
     shown = told(given)
     if failure := given.get("failure"):
         shown |= {"failure": (await look(request, lookups.said, {failure})).get(failure, failure)}
-    about: dict[str, Any] = {"action": action, "count": asked.number, "most": jobs.MOST, "filter": shown}
+    about: dict[str, Any] = {"action": action, "count": asked.number, "many": True, "filter": shown}
     return ask_first(request, question, question.title, fields=fields, back=back, changed=changed, **about)
 
 
@@ -208,7 +208,7 @@ def _ask_time(  # noqa: PLR0913, PLR0917 a question has so many parts
 def ask_first(request: Request, question: Question, button: str, status: int = 200, **values: Any) -> Response:
     """A page with the question; its answer goes to where the question was asked."""
     nothing: dict[str, Any] = {"fields": {}, "back": "/console/overview", "changed": None}
-    nothing |= {"action": None, "count": 1, "most": None, "filter": None, "typed": None, "wrong": ""}
+    nothing |= {"action": None, "count": 1, "many": False, "filter": None, "typed": None, "wrong": ""}
     about = nothing | {"question": question, "button": button, "address": request.url.path} | values
     return render(request, "confirm.html", 409 if about["changed"] else status, **about)
 

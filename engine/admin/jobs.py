@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import and_, false, func, insert, select, true, update
 
 from engine.admin.actions import RELEASES, Done, act, check, find
-from engine.admin.amounts import some
+from engine.admin.amounts import Amount, some
 from engine.admin.changes import send_time
 from engine.admin.filters import lasting
 from engine.admin.lists import batch, counts
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from engine.admin.actions import Action
 
 MOST = 1_000_000  # rows of one job
+COUNTED = 5_000  # rows that are counted while somebody waits for the question; the job counts all of them
 ROWS = 500  # of a batch, which bounds how long other writers wait
 ERRORS = 3  # attempts at a batch that end in an error of Varsel's, after which the job is given up
 
@@ -60,22 +61,30 @@ class OpenJob:
 
 
 class Asked(NamedTuple):
-    """What an operator confirms: how many rows (counted up to MOST + 1), none of them newer than `newest`."""
+    """What an operator confirms: how many rows (a number beyond COUNTED: more than that), none newer than `newest`."""
 
     number: int
     newest: int | None  # None: it has no bound
     in_doubt: int = 0  # of these rows, how many may have been done already
 
+    @property
+    def amount(self) -> Amount:
+        """How many rows, as it was asked."""
+        return Amount(min(self.number, COUNTED), more=self.number > COUNTED)
 
-def matching(
+
+def matching(  # noqa: PLR0913 what is asked has so many parts
     connection: Connection,
     action: Action,
     given: Mapping[str, str],
     newest: int | None = None,
     *,
+    most: int = MOST,
     doubts: bool = False,
 ) -> Asked:
-    """How many rows that match `given`, up to the `newest` one, it applies to; `doubts`: count those in doubt, too.
+    """How many rows that match `given`, up to the `newest` one, it applies to; counted up to `most` + 1.
+
+    `doubts`: count those in doubt, too.
 
     Invalid; BadRequest for an action on one row at a time.
     """
@@ -85,7 +94,7 @@ def matching(
     if newest is None:
         newest = int(connection.scalar(select(func.max(seq))) or 0)
     which, doubted = and_(action.applies, seq <= newest), action.doubted if doubts else false()
-    number, in_doubt = counts(connection, action.resource, given, which, doubted, MOST + 1)
+    number, in_doubt = counts(connection, action.resource, given, which, doubted, most + 1)
     return Asked(number, newest, in_doubt)
 
 
@@ -99,15 +108,15 @@ def start(  # noqa: PLR0913, PLR0917 what is asked has so many parts
 ) -> int:
     """Begin to do it to all that match, in the background; returns the job's number.
 
-    It is done to rows that were there when it was `asked` (None: now), and to no more than were counted then.
-    BadRequest for more than MOST; Conflict when more match by now.
+    It is done to rows that were there when it was `asked` (None: now), and to no more than were counted then, if all
+    were. BadRequest for more than MOST; Conflict when more match by now.
     """
     argument = check(connection, action, argument)
     found = matching(connection, action, given, asked and asked.newest)
     if found.number > MOST:
         text = N_("More than %(most)s match, which is the most for one job: narrow the list down.")
         raise BadRequest(_(text, most=MOST))
-    if asked is not None and found.number > asked.number:
+    if asked is not None and not asked.amount.more and found.number > asked.number:
         what = some(found.number, action.resource.name)
         raise Conflict(_("%(what)s match by now, not %(count)s.", what=what, count=asked.number))
     return _begin(connection, who, action, given, argument, found)

@@ -115,22 +115,22 @@ def of_one(connection: Connection, action: Action, key: UUID | int, argument: st
 def of_all(
     connection: Connection, action: Action, given: Mapping[str, str], argument: str | None = None
 ) -> tuple[jobs.Asked, Question]:
-    """How many of the rows that match an action applies to, and what is asked before it is done to them.
+    """How many of the rows that match an action applies to, up to jobs.COUNTED, and what is asked before it is done.
 
     Invalid; BadRequest for an action on one row at a time.
     """
     actions.check(connection, action, argument)
-    asked = jobs.matching(connection, action, given, doubts=True)
+    asked = jobs.matching(connection, action, given, most=jobs.COUNTED, doubts=True)
     if not asked.number:
         return asked, Question(_("%(action)s: none", action=_(action.label)), _none(connection, action, given))
     at = changes.send_time(argument) if action.takes else None
-    question = Question(f"{_(action.label)}: {some(asked.number, action.resource.name)}", at=at)
+    question = Question(f"{_(action.label)}: {asked.amount.of(action.resource.name)}", at=at)
     if action.resource is ORDERS and 0 < asked.number <= ADDED_UP:
         number = _all_recipients(connection, action, given)
         lines = (_("To %(recipients)s.", recipients=some(number, "recipients")),) if number else ()
         return asked, replace(question, lines=lines)
     if action.resource is EMAILS and action.name == "retry":
-        question = replace(question, lines=(*doubt(asked.in_doubt), *_rate(connection, asked.number)))
+        question = replace(question, lines=(*doubt(asked.in_doubt), *_rate(connection, asked.amount)))
     keys, _position = batch(connection, action.resource, given, action.applies, None, SAMPLE)
     return asked, replace(question, sample=tuple(ROWS[action.resource.name](connection, keys)))
 
@@ -148,20 +148,21 @@ def _none(connection: Connection, action: Action, given: Mapping[str, str]) -> t
     return (_("%(found)s; this can be done to none of them. Of the first: %(why)s", found=found, why=why),)
 
 
-def _rate(connection: Connection, number: int) -> tuple[str, ...]:
+def _rate(connection: Connection, amount: Amount) -> tuple[str, ...]:
     """How quickly so many e-mails were sent lately; empty: none were."""
     its = (history.c.series == "emails.accepted", history.c.minute >= after(-LATELY))
     sent = int(connection.scalar(select(func.sum(history.c.count)).where(*its)) or 0)
     if not sent:
         return ()
     minutes = LATELY / timedelta(minutes=1)
-    takes = span(max(60.0, number * 60 * minutes / sent))
+    takes = span(max(60.0, amount.number * 60 * minutes / sent))
     text = ngettext(
-        "%(num)s e-mail a minute was sent in the last %(minutes)s minutes: at that rate these take about %(span)s.",
-        "%(num)s e-mails a minute were sent in the last %(minutes)s minutes: at that rate these take about %(span)s.",
+        "%(num)s e-mail a minute was sent in the last %(minutes)s minutes: that is about %(span)s for %(emails)s.",
+        "%(num)s e-mails a minute were sent in the last %(minutes)s minutes: that is about %(span)s for %(emails)s.",
         max(1, round(sent / minutes)),
         minutes=round(minutes),
         span=takes,
+        emails=some(amount.number, "emails"),
     )
     return (text,)
 

@@ -85,7 +85,7 @@ def do(
         typer.echo(plain(" ".join(question.lines)) or "Nothing matches.", err=True)
         return
     if not yes:
-        confirm(replace(question, title=f"{action.label} {some(asked.number, resource)}?"))
+        confirm(replace(question, title=f"{action.label} {asked.amount.of(resource)}?"))
     with writing(data) as connection:
         job = jobs.start(connection, who(), action, conditions, asked=asked)
         total = detail(connection, job)["total"]

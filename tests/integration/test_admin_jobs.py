@@ -226,5 +226,5 @@ def test_all_that_match_are_asked_about_with_a_sample_and_a_rate(store: Store) -
         _, question = questions.of_all(connection, find("emails", "retry"), {"state": "failed"})
     assert len(question.sample) == questions.SAMPLE
     assert question.lines == (
-        "60 e-mails a minute were sent in the last 10 minutes: at that rate these take about 1 min.",
+        "60 e-mails a minute were sent in the last 10 minutes: that is about 1 min for 7 e-mails.",
     )

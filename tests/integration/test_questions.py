@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import insert, select, update
 
-from engine.admin import questions
+from engine.admin import details, jobs, questions
 from engine.admin.actions import find
 from engine.admin.pausing import LANES, drain, pause, pause_subscription, resume, resume_all
 from engine.db.tables import email_attempts, emails, installation, orders, pauses
@@ -251,3 +251,15 @@ def test_before_all_lanes_go_on_it_is_said_what_goes_out(store: Store) -> None:
         assert all("are paused by anna since" in line for line in asked.lines[: len(LANES)])
         resume_all(connection, "anna")
         assert not in_force(connection).lanes
+
+
+def test_a_question_counts_up_to_a_bound_and_the_job_all(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.admin.jobs.COUNTED", 2)
+    cancel = find("orders", "cancel")
+    with store.write() as connection:
+        for _ in range(4):
+            add_order(connection, due_in=HOUR)
+        asked, question = questions.of_all(connection, cancel, {})
+        assert question.title == "Cancel: 2+ orders"
+        job = jobs.start(connection, "anna", cancel, {}, asked=asked)
+        assert details.job(connection, job)["total"] == 4
