@@ -10,7 +10,7 @@ PYTEST := $(BIN)/pytest $(TESTS)
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-quick test-deploy test-partitions test-upgrade coverage pictures check lint style types format texts clients bench lock dist release system pythons
+.PHONY: help setup up demo test test-all test-quick test-deploy test-partitions test-upgrade coverage pictures check lint style types format texts clients bench lock dist release system pythons
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +36,10 @@ demo: setup ## an order becomes a mail, a reminder follows; an event is publishe
 system: setup # what tests and benchmarks need beyond Python
 	@sh tests/install-system.sh
 
-test: setup system ## run all tests; ARGS="--numprocesses 4" goes to pytest
+test: setup system ## run the tests; ARGS="--numprocesses 4" goes to pytest
+	@$(PYTEST) tests -m 'not variant' $(ARGS)
+
+test-all: setup system ## likewise, whole installations on each screen and database too: before a release
 	@$(PYTEST) tests $(ARGS)
 
 test-quick: setup system ## run unit and integration tests on SQLite, without those marked slow: for every day
@@ -88,7 +91,7 @@ clients: setup ## write what follows from the API in clients/; a test says when 
 	@$(BIN)/python -m clients.generate
 
 # mypy uses one processor: the tests begin on the others.
-check: style ## what CI runs: lint, format, import contract, types, tests
+check: style ## what CI runs: lint, format, import contract, types, and `make test`
 	@$(MAKE) --no-print-directory --jobs=2 types test
 
 bench: setup system ## print every ratio of docs/performance.md, measured here; ARGS="intake delivery": only these
@@ -109,9 +112,9 @@ dist release: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct)
 dist: setup ## build Varsel, its clients, the bill of materials and checksums into dist/
 	$(BUILD)
 
-release: setup ## check, build what `make dist` builds, and tag the version; pushes nothing
+release: setup ## lint, run all tests, build what `make dist` builds, and tag the version; pushes nothing
 	@sh .ci/releasable >/dev/null
-	@$(MAKE) check
+	@$(MAKE) lint test-all
 	$(BUILD)
 	@version=$$(sh .ci/releasable) && git tag --annotate --message "Varsel $$version" "v$$version"
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 _FIRST = ("tests/e2e/browser/", "tests/e2e/", "tests/integration/", "tests/unit/")  # what takes long begins first
+_VARIED = {"screen": 0, "database": 1, "below": 0}  # where whole installations are tried, and which comes first of it
 _TOLD = "told"
 _MEMORY = Path("/dev/shm")  # noqa: S108 only looked at: tempfile makes the folders in it
 _ROOM = 8 << 30  # bytes, of which a whole run needs about a tenth
@@ -53,6 +54,8 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """Give each test its group, which one process runs, and a time-out."""
     for item in items:
+        if _is_variant(item):
+            item.add_marker(pytest.mark.variant)
         item.add_marker(pytest.mark.xdist_group(_group(item)))
         item.add_marker(pytest.mark.timeout(5 * patience()))
     yield  # pytest puts together what has the same parameters, and pytest-xdist appends the groups
@@ -89,6 +92,14 @@ def tell(item: pytest.Item, text: str) -> None:
 
 def _rank(nodeid: str) -> int:
     return next(rank for rank, folder in enumerate(_FIRST) if nodeid.startswith(folder))
+
+
+def _is_variant(item: pytest.Item) -> bool:
+    """Whether it tries with whole installations, in another place, what another test tries."""
+    if not item.nodeid.startswith("tests/e2e/"):
+        return False
+    places = getattr(getattr(item, "callspec", None), "indices", {})
+    return any(places.get(name, first) != first for name, first in _VARIED.items())
 
 
 def _database(item: pytest.Item) -> str:

@@ -66,6 +66,7 @@ class Postgres:
         self._hung: list[int] = []
         self._free: defaultdict[str, list[str]] = defaultdict(list)  # URLs by template
         self._shapes: dict[str, object] = {}  # by template
+        self._cleaners: dict[str, Connection] = {}  # by URL, of what is lent: a new one costs more than it does
 
     def __enter__(self) -> Self:
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
@@ -87,6 +88,8 @@ class Postgres:
 
     def __exit__(self, *_: object) -> None:
         self.resume()
+        for cleaner in self._cleaners.values():
+            cleaner.close()
         self.stop()
         shutil.rmtree(self._folder)
 
@@ -148,18 +151,20 @@ class Postgres:
         if self._free[template]:
             return self._free[template].pop()
         url = self.database(template)
+        cleaner = self._cleaners[url] = self._connect(url)
         if template not in self._shapes:
-            with self._connect(url) as connection:
-                self._shapes[template] = connection.execute(_SHAPE).fetchone()
+            self._shapes[template] = cleaner.execute(_SHAPE).fetchone()
         return url
 
     def give_back(self, url: str, template: str) -> None:
         """Empty what was borrowed. It is lent again, unless its shape was changed or somebody is connected with it."""
-        with self._connect(url) as connection:
-            unchanged = connection.execute(_SHAPE).fetchone() == self._shapes[template]
-            if unchanged and connection.execute(_OTHERS).fetchone() == (0,):
-                connection.execute(_EMPTY)
-                self._free[template].append(url)
+        cleaner = self._cleaners[url]
+        unchanged = cleaner.execute(_SHAPE).fetchone() == self._shapes[template]
+        if unchanged and cleaner.execute(_OTHERS).fetchone() == (0,):
+            cleaner.execute(_EMPTY)
+            self._free[template].append(url)
+        else:
+            self._cleaners.pop(url).close()
 
     def _answers(self) -> bool:
         assert self._process.poll() is None, self.log()

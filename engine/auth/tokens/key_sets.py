@@ -125,8 +125,10 @@ class BearerKeys:
 
     def __init__(self, sources: Sequence[str], ca_file: Path | None = None) -> None:
         urls = [source for source in sources if source.startswith("https://")]
-        trusted = authorities(ca_file)
-        self._addresses = [KeyAddress(url, trusted) for url in urls]
+        self._addresses: list[KeyAddress] = []
+        if urls or ca_file:  # a file that cannot be used is told at once; to read all authorities takes 30 ms
+            trusted = authorities(ca_file)
+            self._addresses = [KeyAddress(url, trusted) for url in urls]
         self._files = [KeyFile(Path(source), read_jwks) for source in sources if source not in urls]
         with naming("jwks"):
             for file in self._files:

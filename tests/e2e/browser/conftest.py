@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from engine.db.store import Store
-from tests.e2e.browser.looks import WIDTHS, count_clicks
+from tests.e2e.browser.looks import COUNTING, WIDTHS
 from tests.helpers.console import operators_file
 from tests.helpers.waiting import LEASE, patience
 from tests.servers.installation import API, Installation, order
@@ -36,12 +37,12 @@ class Site:
     complaints: list[str] = field(default_factory=list)
     pages: list[Page] = field(default_factory=list)
 
-    def open(self, path: str = "/console", **options: Any) -> Page:
-        """A page, which has no cookies of other tests; with options, it is in a browser of its own."""
-        address = self.running.address
-        context = _context(self.browser, address, **options) if options else _plain(self.browser, address)
-        page = context.new_page()
+    def open(self, path: str = "/console", script: str = "", **options: Any) -> Page:
+        """A page, which has no cookies of other tests; `script` runs before those of each page in its tab."""
+        page = _context(self.browser, self.running.address, json.dumps(options)).new_page()
         self.pages.append(page)
+        if script:
+            page.add_init_script(script)
         page.set_default_timeout(patience() * 1000)
         page.on("console", self._complain)
         page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
@@ -52,18 +53,13 @@ class Site:
 
     def begin(self, screen: dict[str, Any], path: str = "/console") -> Page:
         """A page on such a screen, on which clicks are counted."""
-        page = self.open(path, **screen)
-        count_clicks(page)
-        return page
+        return self.open(path, COUNTING, **screen)
 
     def close(self) -> None:
         """Close all its pages, and forget their cookies."""
         for page in self.pages:
-            context = page.context
+            page.context.clear_cookies()
             page.close()
-            context.clear_cookies()
-            if context is not _plain(self.browser, self.running.address):
-                context.close()
 
     def order(self, *addresses: str, **members: object) -> str:
         """Post an order; its identifier."""
@@ -94,14 +90,10 @@ class Site:
 
 
 @functools.cache
-def _plain(browser: Browser, address: str) -> BrowserContext:
-    """The context that pages without options share: a new one costs a second of the processor."""
-    return _context(browser, address)
-
-
-def _context(browser: Browser, address: str, **options: Any) -> BrowserContext:
-    options = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"} | options
-    return browser.new_context(base_url=address, timezone_id=ZONE, **options)
+def _context(browser: Browser, address: str, options: str) -> BrowserContext:
+    """The context that pages with the same options (JSON) share: a new one costs a second of the processor."""
+    usual = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"}
+    return browser.new_context(base_url=address, timezone_id=ZONE, **usual | json.loads(options))
 
 
 @pytest.fixture(scope="package")

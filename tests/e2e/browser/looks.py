@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 WIDTHS = (1440, 360)  # pixels: a desk, a phone
-BETWEEN = 768  # a tablet: whatever fits on both others fits here, too
+BETWEEN = 768  # a tablet
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _COLOURS = ["color-contrast", "link-in-text-block"]  # all that differs from light to dark
-_COUNTING = """addEventListener("click", (event) => {
+# Counts a tab's clicks; Enter in a form clicks its button.
+COUNTING = """addEventListener("click", (event) => {
   if (event.isTrusted) sessionStorage.setItem("clicks", 1 + Number(sessionStorage.getItem("clicks")));
 }, true);"""
 _BEYOND = """[...document.querySelectorAll("main *, header *, footer *")].filter((each) =>
@@ -25,16 +26,18 @@ _BEYOND = """[...document.querySelectorAll("main *, header *, footer *")].filter
 
 def barriers(page: Page) -> list[str]:
     """What keeps somebody from a page: rules of accessibility that it breaks, and what stands beyond its right edge."""
-    told = beyond(page)
+    told: list[str] = []
     page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text())
     told += _broken(page, _RULES)
     page.emulate_media(color_scheme="dark")
     told += [f"dark: {each}" for each in _broken(page, _COLOURS)]
     page.emulate_media(color_scheme="light")
-    if size := page.viewport_size:
-        page.set_viewport_size({"width": BETWEEN, "height": size["height"]})
+    size = page.viewport_size
+    assert size
+    for width in {BETWEEN, *WIDTHS, size["width"]}:
+        page.set_viewport_size({"width": width, "height": size["height"]})
         told += beyond(page)
-        page.set_viewport_size(size)
+    page.set_viewport_size(size)
     return told
 
 
@@ -43,13 +46,6 @@ def beyond(page: Page) -> list[str]:
     told: list[str] = page.evaluate(_BEYOND)
     width, room = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     return told or ([f"{width} pixels wide in {room}"] if width > room else [])
-
-
-def count_clicks(page: Page) -> None:
-    """From now on, in this tab; Enter in a form clicks its button."""
-    page.add_init_script(_COUNTING)
-    page.reload()
-    page.evaluate("sessionStorage.setItem('clicks', 0)")
 
 
 def go_to(page: Page, name: str) -> bool:
@@ -62,7 +58,7 @@ def go_to(page: Page, name: str) -> bool:
 
 
 def clicks(page: Page, test: pytest.Item, task: str) -> int:
-    """How many since then; they are told at the end of the run."""
+    """How many there were in a tab that counts them; they are told at the end of the run."""
     count = int(page.evaluate("Number(sessionStorage.getItem('clicks'))"))
     width = page.viewport_size["width"] if page.viewport_size else 0
     suite.tell(test, f"{task}: {count} clicks at {width} px")

@@ -67,7 +67,7 @@ def test_last_weeks_rates(busy: Site, screen: dict[str, Any], request: pytest.Fi
     page.get_by_role("link", name="Week", exact=True).click()
     expect(page.get_by_role("heading", name="Failures")).to_be_visible()
     assert int(_value(page, "failures", "emails.failed")) > 600
-    assert _value(page, "delay", "delay.p50") == "324 ms"
+    assert re.fullmatch(r"32\d ms", _value(page, "delay", "delay.p50"))  # 324, and mails of other tests
     assert _value(page, "delay", "delay.p99") == "4.0 s"
     expect(page.locator("#chart-emails .scale text").last).to_have_text("3 k")
     expect(page.locator("#chart-emails .times text")).to_have_count(7)
