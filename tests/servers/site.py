@@ -108,6 +108,10 @@ class Site:
         """Return when the relay has got so many mails."""
         wait_for(lambda: len(self.relay.messages) >= number)
 
+    def await_mails(self, *to: str) -> None:
+        """Return when the relay has got one for each of these, however often it got others."""
+        wait_for(lambda: not self.count(to).lost)
+
     def settle(self, *, hurried: bool = False) -> None:
         """Return when nothing is left to do; `hurried`: without the minutes between an e-mail's attempts."""
 
