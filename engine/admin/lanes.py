@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
@@ -13,7 +14,7 @@ from engine.admin.counts import COUNTED, DEAD, HELD, LATE, LATER, OPEN, Count, c
 from engine.admin.soonest import paused_first, soonest
 from engine.admin.standing import Standing, of_deliveries
 from engine.db import dialects
-from engine.db.dialects import Now
+from engine.db.dialects import Now, after
 from engine.db.tables import Instant, deliveries, events, pauses, subscriptions, waiting_events
 from engine.queue import due, lateness
 from engine.queue.pauses import LANE
@@ -29,11 +30,16 @@ if TYPE_CHECKING:
 
 
 SEEN = 2_000  # rows of a lane that come next, each on a page of its own; of many deliveries, the oldest
+# Within which an order is due that a worker has, or that is tried again, but for the few whose time somebody else says.
+SOON = timedelta(hours=3)
 
 
 @dataclass(frozen=True, slots=True)
 class LaneFigures:
-    """A lane in numbers. Rows in flight, retrying, or due before their due time are looked for among the SEEN soonest.
+    """A lane in numbers.
+
+    Rows in flight, retrying, or due before their due time are looked for among the SEEN soonest; of more orders than
+    that, among those that are due SOON.
 
     `more`: the names of numbers that were not counted to their end. `counted`: when those were counted that are too
     large for each look.
@@ -133,7 +139,8 @@ def _standings(
 
 def _of_rows(connection: Connection, lane: due.Lane[due.Claimed], found: Counts, moment: datetime) -> LaneFigures:
     due_at = lane.table.c.due_at
-    later = soonest(lane, SEEN, due_at > Now())
+    far = lane is due.ORDERS and found[lane.name, LATER].number > SEEN
+    later = soonest(lane, SEEN, due_at > Now(), *([due_at <= after(SOON)] if far else []))
     late_ones = soonest(lane, SEEN if lane is due.EMAILS else 1, due_at <= Now())
     next_ = _standings(connection, later.stands.word, later.rows.c.attempts, later.stands.since)
     first = connection.scalar(select(func.min(late_ones.stands.since)))

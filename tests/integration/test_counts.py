@@ -231,3 +231,18 @@ def test_the_clock_counts_what_is_large_and_rests(store: Store) -> None:
     jobs.count(clock)
     with store.read() as connection:
         assert lane(connection, "orders").due == MANY + 1
+
+
+def test_of_many_orders_those_in_hand_and_tried_again_are_found_among_the_soon_due(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "SEEN", 2)
+    with store.write() as connection:
+        add_order(connection, state=OrderState.PROCESSING, unresolved=1, due_in=timedelta(seconds=20))
+        add_order(connection, state=OrderState.PROCESSING, attempts=1, due_in=HOUR)
+        for _ in range(3):
+            add_order(connection, due_in=30 * HOUR)
+        found = lane(connection, "orders")
+        assert (found.in_flight, found.retrying) == (1, 1)
+        assert {"in_flight", "retrying"} <= set(found.more)
+        assert found.waiting == BOUND - 1  # counted up to the bound, of which one is in hand
