@@ -23,7 +23,7 @@ $(STAMP): requirements.lock pyproject.toml clients/python/pyproject.toml
 	@echo "preparing .venv (about a minute, once) ..."
 	@$(PYTHON) -m venv .venv || { echo "no venv module: install it (Debian: apt-get install python3-venv)"; exit 1; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
-	@$(BIN)/python -m compileall -q -j 0 .venv/lib # by all processors, as pip does not
+	@$(BIN)/python -m compileall -q -j 0 .venv/lib engine api scheduler # by all processors, as pip does not
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable clients/python
 	@touch $@
 

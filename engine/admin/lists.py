@@ -128,9 +128,10 @@ def count_of_page(connection: Connection, resource: Resource, given: Mapping[str
 def may_have(connection: Connection, resource: Resource, given: Mapping[str, str], which: ColumnElement[bool]) -> bool:
     """Whether a row matches of which this is true, too, or there are more rows than are looked at; Invalid."""
     narrowed = _narrowed(connection, resource, given)
+    if any(_window_end(connection, narrowed, part, _ordered(resource, narrowed, part)) for part in narrowed.parts):
+        return True
     narrowed.rest.append(which)
-    found, end = _shown_on(connection, resource, narrowed, None, 1)
-    return bool(found) or end is not None
+    return bool(_shown_on(connection, resource, narrowed, None, 1)[0])
 
 
 def count(
@@ -223,11 +224,9 @@ def _shown_on(  # noqa: PLR0913 where a page begins has so many parts
     `itself`: from the cursor's row on, and the end is the first row that was not looked at.
     """
     found: list[Row[Any]] = []
-    window = WINDOW // ELSEWHERE if narrowed.asks_elsewhere else WINDOW
     for part, beyond in _from(narrowed, cursor, itself=itself):
         looked_at = _ordered(resource, narrowed, part).where(*beyond)
-        places = looked_at.with_only_columns(*part.order)
-        end = _window_end(connection, places, window if itself else window - 1) if narrowed.checks else None
+        end = _window_end(connection, narrowed, part, looked_at, itself=itself) if narrowed.checks else None
         within = [] if end is None else [_compared(narrowed, part, end, beyond=False, itself=not itself)]
         found += connection.execute(looked_at.where(*narrowed.checks, *within).limit(size - len(found))).all()
         if end is not None or len(found) == size:
@@ -270,9 +269,12 @@ def _ordered(resource: Resource, narrowed: Narrowed, part: Part) -> Select[Any]:
     return chosen.order_by(*(column.desc() if narrowed.newest_first else column for column in order))
 
 
-def _window_end(connection: Connection, places: Select[Any], after: int) -> tuple[Any, ...] | None:
-    """The place of the row after so many others; None: there are fewer, so the window reaches to the part's end."""
-    row = connection.execute(places.offset(after).limit(1)).one_or_none()
+def _window_end(
+    connection: Connection, narrowed: Narrowed, part: Part, looked_at: Select[Any], *, itself: bool = False
+) -> tuple[Any, ...] | None:
+    """The place at which the window ends; None: there are fewer rows, so it reaches to the part's end."""
+    after = (WINDOW // ELSEWHERE if narrowed.asks_elsewhere else WINDOW) - (not itself)
+    row = connection.execute(looked_at.with_only_columns(*part.order).offset(after).limit(1)).one_or_none()
     return None if row is None else tuple(row)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import expect
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from tests.e2e.browser.conftest import Site
 
-PHONE = {"viewport": {"width": 360, "height": 900}, "bypass_csp": True}
-DESK = {"viewport": {"width": 1440, "height": 900}, "bypass_csp": True}
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 900}, "bypass_csp": True}
+DESK: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}, "bypass_csp": True}
 
 
 def menu(page: Page) -> Locator:
