@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,7 @@ LONGEST_SUBJECT = 998  # characters, the longest line of RFC 5322, 2.1.1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _CHANCE = random.Random()  # noqa: S311 seeded by the system in each process; see new_id
+os.register_at_fork(after_in_child=_CHANCE.seed)  # else, processes of one parent would make the same identifiers
 
 
 class ContentType(StrEnum):

@@ -91,9 +91,10 @@ async def all_of(request: Request) -> Response:
     except ValueError:
         raise BadRequest(_("The form does not say what was asked about: begin anew.")) from None
     try:
-        seq = await write(request, jobs.start, operator, action, given, argument, asked)
-    except Conflict as error:
+        counted = await look(request, jobs.confirmed, action, given, asked)
+    except (BadRequest, Conflict) as error:
         return await _ask_all(request, action, form, _("%(why)s Nothing was done.", why=error))
+    seq = await write(request, jobs.start, operator, action, given, argument, counted)
     return RedirectResponse(f"/console/jobs/{seq}", 303)
 
 

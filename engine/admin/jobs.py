@@ -28,6 +28,7 @@ from engine.models import JobState
 from engine.observability.audit import ITSELF, note
 from engine.queue import due
 from engine.text.language import N_, _
+from engine.text.language import number as written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,28 +99,33 @@ def matching(  # noqa: PLR0913 what is asked has so many parts
     return Asked(number, newest, in_doubt)
 
 
+def confirmed(connection: Connection, action: Action, given: Mapping[str, str], asked: Asked | None = None) -> Asked:
+    """Count all that match and were there when it was `asked` (None: now): what the yes is for.
+
+    It may take seconds, so whoever can reads before writing. BadRequest for more than MOST; Conflict when more match by
+    now than were counted, if all were.
+    """
+    found = matching(connection, action, given, asked and asked.newest)
+    if found.number > MOST:
+        text = N_("More than %(most)s match, which is the most for one job: narrow the list down.")
+        raise BadRequest(_(text, most=written(MOST)))
+    if asked is not None and not asked.amount.more and found.number > asked.number:
+        what = some(found.number, action.resource.name)
+        raise Conflict(_("%(what)s match by now, not %(count)s.", what=what, count=asked.number))
+    return found
+
+
 def start(  # noqa: PLR0913, PLR0917 what is asked has so many parts
     connection: Connection,
     who: str,
     action: Action,
     given: Mapping[str, str],
     argument: str | None = None,
-    asked: Asked | None = None,
+    counted: Asked | None = None,
 ) -> int:
-    """Begin to do it to all that match, in the background; returns the job's number.
-
-    It is done to rows that were there when it was `asked` (None: now), and to no more than were counted then, if all
-    were. BadRequest for more than MOST; Conflict when more match by now.
-    """
+    """Begin to do it to what was `counted` (None: to all that match now), in the background; the job's number."""
     argument = check(connection, action, argument)
-    found = matching(connection, action, given, asked and asked.newest)
-    if found.number > MOST:
-        text = N_("More than %(most)s match, which is the most for one job: narrow the list down.")
-        raise BadRequest(_(text, most=MOST))
-    if asked is not None and not asked.amount.more and found.number > asked.number:
-        what = some(found.number, action.resource.name)
-        raise Conflict(_("%(what)s match by now, not %(count)s.", what=what, count=asked.number))
-    return _begin(connection, who, action, given, argument, found)
+    return _begin(connection, who, action, given, argument, counted or confirmed(connection, action, given))
 
 
 def _begin(  # noqa: PLR0913, PLR0917 likewise

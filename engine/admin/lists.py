@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import false, func, or_, select, tuple_
+from sqlalchemy import func, or_, select, tuple_
 
 from engine.admin import cursors
 from engine.admin.amounts import Amount
@@ -125,20 +125,15 @@ def count_of_page(connection: Connection, resource: Resource, given: Mapping[str
     return len(_shown_on(connection, resource, _narrowed(connection, resource, given), None, size)[0])
 
 
-def may_have(connection: Connection, resource: Resource, given: Mapping[str, str], which: ColumnElement[bool]) -> bool:
-    """Whether a row matches of which this is true, too, or there are more rows than are looked at; Invalid."""
+def may_have(
+    connection: Connection, resource: Resource, given: Mapping[str, str], *which: ColumnElement[bool]
+) -> list[bool]:
+    """Of each of these, whether it is true of a row that matches, or there are more than are looked at; Invalid."""
     narrowed = _narrowed(connection, resource, given)
-    if any(_window_end(connection, narrowed, part, _ordered(resource, narrowed, part)) for part in narrowed.parts):
-        return True
-    narrowed.rest.append(which)
-    return bool(_shown_on(connection, resource, narrowed, None, 1)[0])
-
-
-def count(
-    connection: Connection, resource: Resource, given: Mapping[str, str], also: ColumnElement[bool], most: int
-) -> int:
-    """How many rows match, counted up to `most`; `also`: a further condition. Its time has no bound."""
-    return counts(connection, resource, given, also, false(), most)[0]
+    looked_at = ((part, _ordered(resource, narrowed, part)) for part in narrowed.parts)
+    more = any(_window_end(connection, narrowed, *each) for each in looked_at)
+    its = (replace(narrowed, rest=[*narrowed.rest, one]) for one in which)
+    return [more or bool(_shown_on(connection, resource, each, None, 1)[0]) for each in its]
 
 
 def counts(  # noqa: PLR0913, PLR0917 two counts in one look
@@ -149,7 +144,10 @@ def counts(  # noqa: PLR0913, PLR0917 two counts in one look
     part: ColumnElement[bool],
     most: int,
 ) -> tuple[int, int]:
-    """Likewise, and of how many of these `part` is true."""
+    """How many rows match, counted up to `most`, and of how many of these `part` is true. Its time has no bound.
+
+    `also`: a further condition.
+    """
     narrowed = _narrowed(connection, resource, given)
     parts = or_(*(each.which for each in narrowed.parts))
     chosen = select(part.label("part")).select_from(resource.table)

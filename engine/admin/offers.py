@@ -60,7 +60,9 @@ def offers(
     here = {name for names in fits.values() for name in names}
     state = parse(given, resource.fields, now(connection)).get("state")
     elsewhere = [] if whole else [action for action in mine if action.name not in here and _can_be(action, state)]
-    here |= {action.name for action in elsewhere if may_have(connection, resource, given, action.applies)}
+    if elsewhere:
+        may = may_have(connection, resource, given, *(action.applies for action in elsewhere))
+        here |= {action.name for action, it_may in zip(elsewhere, may, strict=True) if it_may}
     of_rows = {str(key): " ".join(fits.get(key, ())) for key in keys}  # one may have been removed a moment ago
     return Offers([action for action in mine if action.name in here], of_rows)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, true
+from sqlalchemy import false, func, select, true
 
 from engine.admin import actions, changes, jobs, stopping, words
 from engine.admin.amounts import Amount, listed, some, span
@@ -17,7 +17,7 @@ from engine.admin.counts import COUNTED, counted
 from engine.admin.holding import Stopped, stopped_by, told, unheard_of
 from engine.admin.lanes import lanes
 from engine.admin.leaving import leaving
-from engine.admin.lists import batch, count
+from engine.admin.lists import batch, counts
 from engine.admin.obstacles import refusal
 from engine.admin.paused import told as who_paused
 from engine.admin.pausing import (
@@ -59,6 +59,7 @@ ADDED_UP = 1_000  # orders whose recipients are counted: their lists are long
 LISTS = 8_000_000  # bytes of these lists; beyond, the number of orders is enough
 SAMPLE = 5  # rows that are shown of all that match
 LATELY = timedelta(minutes=10)  # of which the rate is told
+_NOT_ALL = N_("Not all were looked at: some may have arrived already, and come a second time.")
 _ONE_DOUBT = N_("It is in doubt whether it arrived: it may come a second time.")
 
 
@@ -130,7 +131,8 @@ def of_all(
         lines = (_("To %(recipients)s.", recipients=some(number, "recipients")),) if number else ()
         return asked, replace(question, lines=lines)
     if action.resource is EMAILS and action.name == "retry":
-        question = replace(question, lines=(*doubt(asked.in_doubt), *_rate(connection, asked.amount)))
+        doubted = doubt(asked.in_doubt) if not asked.amount.more else (_(_NOT_ALL),)
+        question = replace(question, lines=(*doubted, *_rate(connection, asked.amount)))
     keys, _position = batch(connection, action.resource, given, action.applies, None, SAMPLE)
     return asked, replace(question, sample=tuple(ROWS[action.resource.name](connection, keys)))
 
@@ -140,7 +142,7 @@ def _none(connection: Connection, action: Action, given: Mapping[str, str]) -> t
     keys, _position = batch(connection, action.resource, given, true(), None, 1)
     if not keys:
         return ()
-    number = count(connection, action.resource, given, true(), jobs.ROWS)
+    number, _doubted = counts(connection, action.resource, given, true(), false(), jobs.ROWS)
     found = match(Amount(number), action.resource.name)
     if number >= jobs.ROWS:
         found = _("%(count)s or more match", count=jobs.ROWS)

@@ -86,8 +86,10 @@ def do(
         return
     if not yes:
         confirm(replace(question, title=f"{action.label} {asked.amount.of(resource)}?"))
+    with reading(data) as connection:
+        counted = jobs.confirmed(connection, action, conditions, asked)
     with writing(data) as connection:
-        job = jobs.start(connection, who(), action, conditions, asked=asked)
+        job = jobs.start(connection, who(), action, conditions, counted=counted)
         total = detail(connection, job)["total"]
     typer.echo(f"{action.label}: {some(total, resource)}, in the background, as job {job}.")
     if wait:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 # How often the clock looks for due rows, at least. Whoever makes a row due earlier wakes a worker.
 LOOK_EVERY = timedelta(seconds=1)
 NEAREST = 5_000  # rows of a lane, soonest due first, among which leased ones are looked for
-LONGEST = timedelta(hours=1)  # that the settings let a lease take; what is due later is nobody's
+# What is due later is nobody's: a lease takes an hour at most; the rest is for a clock that was set back.
+LEASED = timedelta(hours=3)
 # A lane stands still when a row has been due for longer and no worker has a lease in that lane: an idle worker would
 # have claimed the row at once.
 STALLED = timedelta(seconds=30)
@@ -57,7 +58,7 @@ def stalled(connection: Connection, worked_on: Collection[str] = ()) -> dict[str
 
 def _is_worked_on(connection: Connection, lane: Lane[Claimed]) -> bool:
     due_at = lane.table.c.due_at
-    leased = (due_at > Now(), due_at <= after(LONGEST))
+    leased = (due_at > Now(), due_at <= after(LEASED))
     nearest = select(lane.table.c.unresolved).where(*leased).order_by(due_at).limit(NEAREST)
     found = nearest.subquery()
     return connection.execute(select(found.c.unresolved).where(found.c.unresolved > 0).limit(1)).first() is not None

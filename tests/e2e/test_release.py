@@ -1,4 +1,4 @@
-"""A release needs a clean checkout whose change log has the version's heading; all but `make check` runs here."""
+"""A release needs a clean checkout whose change log has the version's heading; all but lint and tests runs here."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Checkout:
         return self._run("git", *arguments, check=True).stdout.strip()
 
     def release(self, *, checks: bool = True) -> subprocess.CompletedProcess[str]:
-        """`make release`; `checks`: how `make check` ends."""
+        """`make release`; `checks`: how lint and tests end."""
         return self.make("release", f"MAKE={str(checks).lower()}")
 
     def make(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -99,7 +99,8 @@ def _is_variant(item: pytest.Item) -> bool:
     if not item.nodeid.startswith("tests/e2e/"):
         return False
     places = getattr(getattr(item, "callspec", None), "indices", {})
-    return any(places.get(name, first) != first for name, first in _VARIED.items())
+    chosen = _VARIED | ({"screen": 1} if item.get_closest_marker("phone") else {})
+    return any(places.get(name, first) != first for name, first in chosen.items())
 
 
 def _database(item: pytest.Item) -> str:

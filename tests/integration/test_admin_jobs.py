@@ -12,7 +12,7 @@ from sqlalchemy import event, func, select, update
 from engine.admin import details, jobs, questions
 from engine.admin.actions import act, find
 from engine.admin.filters import parse
-from engine.admin.jobs import matching, start
+from engine.admin.jobs import confirmed, matching, start
 from engine.admin.lists import page
 from engine.admin.resources import EMAILS, ORDERS
 from engine.db.tables import attachments, audit_log, emails, history, job_rows, orders
@@ -100,7 +100,8 @@ def test_a_job_for_which_another_has_left_nothing_is_done_and_has_done_nothing(s
         key = email(connection, EmailState.FAILED)
         asked = matching(connection, find("emails", "retry"), {})
         act(connection, find("emails", "retry"), [key], None)
-        start(connection, "ola", find("emails", "retry"), {}, None, asked)
+        counted = confirmed(connection, find("emails", "retry"), {}, asked)
+        start(connection, "ola", find("emails", "retry"), {}, None, counted)
     assert done(store) == 1
     assert (job(store).state, job(store).done, job(store).total) == (JobState.DONE, 0, 0)
 

@@ -57,7 +57,8 @@ def test_a_job_is_done_to_nothing_that_came_after_the_yes(store: Store, given: d
             add_order(connection, due_in=HOUR)
         asked, _ = questions.of_all(connection, CANCEL, given)
         add_order(connection, due_in=HOUR)
-        jobs.start(connection, "anna", CANCEL, given, asked=asked)
+        counted = jobs.confirmed(connection, CANCEL, given, asked)
+        jobs.start(connection, "anna", CANCEL, given, counted=counted)
         add_order(connection, due_in=HOUR)
     work(store)
     assert (job(store)["total"], job(store)["done"]) == (3, 3)
@@ -84,7 +85,7 @@ def test_where_more_match_than_somebody_was_asked_about_it_is_asked_again(store:
         asked, _ = questions.of_all(connection, CANCEL, {})
         connection.execute(update(orders).where(orders.c.seq == ended).values(state=OrderState.REGISTERED))
         with pytest.raises(Conflict, match="2 orders match by now, not 1"):
-            jobs.start(connection, "anna", CANCEL, {}, asked=asked)
+            jobs.confirmed(connection, CANCEL, {}, asked)
         assert connection.scalar(select(func.count()).select_from(jobs_table)) == 0
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import select, true
 
 from engine.admin import lists
 from engine.admin.actions import ACTIONS
+from engine.admin.jobs import matching
 from engine.admin.offers import offers
 from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
 from engine.admin.standing import GROUPS
@@ -86,14 +87,14 @@ def test_beyond_what_a_page_looks_at_an_action_is_offered_unless_the_state_forbi
         for resource, states in STATES:
             mine = [action for action in ACTIONS if action.resource is resource and action.for_all]
             for given in ({}, *({"state": state} for state in (*GROUPS, *states))):
-                applying = [each.name for each in mine if lists.count(connection, resource, given, each.applies, 1)]
+                applying = [each.name for each in mine if matching(connection, each, given).number]
                 assert offered(connection, resource, given, size=1) == applying, (resource.name, given)
         monkeypatch.setattr(lists, "WINDOW", 2)
         for resource, states in STATES:
             mine = [action for action in ACTIONS if action.resource is resource and action.for_all]
             for state in states:
                 given = {"state": state}
-                applying = [each.name for each in mine if lists.count(connection, resource, given, each.applies, 1)]
+                applying = [each.name for each in mine if matching(connection, each, given).number]
                 keys, _ = lists.batch(connection, resource, given, true(), None, 1)
                 found = {each.name for each in offers(connection, resource, given, keys, whole=False).actions}
                 assert found.issuperset(applying), (resource.name, given)

@@ -261,5 +261,16 @@ def test_a_question_counts_up_to_a_bound_and_the_job_all(store: Store, monkeypat
             add_order(connection, due_in=HOUR)
         asked, question = questions.of_all(connection, cancel, {})
         assert question.title == "Cancel: 2+ orders"
-        job = jobs.start(connection, "anna", cancel, {}, asked=asked)
+        job = jobs.start(connection, "anna", cancel, {}, counted=jobs.confirmed(connection, cancel, {}, asked))
         assert details.job(connection, job)["total"] == 4
+
+
+def test_where_not_all_were_looked_at_any_may_come_twice(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.admin.jobs.COUNTED", 2)
+    with store.write() as connection:
+        seq = add_order(connection, state=OrderState.COMPLETED)
+        for _ in range(3):
+            add_email(connection, seq, state=EmailState.FAILED, due_at=None)
+        _, retry = questions.of_all(connection, find("emails", "retry"), {"state": "failed"})
+    assert retry.title == "Retry: 2+ e-mails"
+    assert retry.lines == ("Not all were looked at: some may have arrived already, and come a second time.",)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from playwright.sync_api import expect
 from sqlalchemy import insert, select
 
@@ -19,7 +20,6 @@ from tests.helpers.rows import add_email, add_order, add_subscription, an_event,
 from tests.helpers.waiting import wait_for
 
 if TYPE_CHECKING:
-    import pytest
     from playwright.sync_api import Page
 
     from tests.e2e.browser.conftest import Site
@@ -233,6 +233,7 @@ FILLED = ("orders", "events", "subscriptions", "audit")
 OTHERS = ("deliveries", "jobs", "recurring", "keys", "senders")  # which may have no rows here
 
 
+@pytest.mark.phone
 def test_each_list_is_read_without_scrolling_sideways(site: Site, screen: dict[str, Any]) -> None:
     domain = f"a-rather-long-name-of-a-domain-{screen['viewport']['width']}.example"
     addresses = failed(site, domain)
@@ -260,6 +261,7 @@ def test_each_list_is_read_without_scrolling_sideways(site: Site, screen: dict[s
             assert table.evaluate("(table) => table.scrollWidth <= table.clientWidth"), name
 
 
+@pytest.mark.phone
 def test_on_any_screen_a_row_has_its_cells_and_the_list_is_turned(site: Site, screen: dict[str, Any]) -> None:
     domain = f"cells-{screen['viewport']['width']}.example"
     addresses = failed(site, domain)

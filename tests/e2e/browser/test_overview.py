@@ -130,6 +130,7 @@ def test_a_wave_of_refusals(relayed: Installation, page: Page, port: int, reques
         expect(page.locator("tbody tr")).to_have_count(REFUSED)
 
 
+@pytest.mark.phone
 def test_on_a_phone_every_fact_and_action_is_within_the_picture(page: Page) -> None:
     for name, what in (("orders", "orders"), ("emails", "e-mails"), ("fan_outs", "fan-outs"), ("webhooks", "webhooks")):
         expect(page.locator(f"#lane-{name}").get_by_text("Oldest undelivered")).to_be_visible()

@@ -59,6 +59,7 @@ def _middle(page: Page, chart: str) -> tuple[float, float]:
     return box["x"] + box["width"] * 137.5 / 168, box["y"] + box["height"] / 2
 
 
+@pytest.mark.phone
 def test_last_weeks_rates(busy: Site, screen: dict[str, Any], request: pytest.FixtureRequest) -> None:
     phone = screen["viewport"]["width"] == 360
     page = busy.begin(screen | {"has_touch": phone})

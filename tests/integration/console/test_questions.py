@@ -64,6 +64,22 @@ def test_a_question_that_is_not_true_any_more_is_asked_again(site: Site, store: 
         assert connection.execute(select(jobs.c.total)).scalar_one() == 42
 
 
+def test_what_is_too_much_for_a_job_is_told_where_the_list_can_be_narrowed(
+    site: Site, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.admin.jobs.MOST", 2)
+    with store.write() as connection:
+        for _ in range(3):
+            add_order(connection, due_in=HOUR)
+    browser, path = site.browser("ola"), "/console/orders/all/cancel"
+    refused = browser.send(path, **fields(browser.get(f"{path}?creator=ttd").text))
+    assert refused.status_code == 409
+    assert "More than 2 match, which is the most for one job: narrow the list down. Nothing was done." in refused.text
+    assert 'href="/console/orders?creator=ttd"' in refused.text
+    with store.read() as connection:
+        assert connection.execute(select(jobs.c.total)).all() == []
+
+
 def test_all_that_match_are_rescheduled_when_the_time_was_shown(site: Site, store: Store) -> None:
     with store.write() as connection:
         add_order(connection, due_in=HOUR)

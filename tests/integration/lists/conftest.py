@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def full(database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """Rows of all kinds, an hour apart, so that every condition matches some of them; tests only read them."""
+    """Rows of all kinds, an hour apart, so that every condition matches some of them."""
     if database == "sqlite":
         migrated.copy_to(path := tmp_path_factory.mktemp("full") / "varsel.db")
         url = f"sqlite:///{path}"
@@ -38,7 +38,8 @@ def full(database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest
 
 @pytest.fixture
 def filled(full: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
-    """Likewise, where windows are small."""
+    """Likewise, where windows are small. What a test changes is taken back."""
     monkeypatch.setattr(lists, "WINDOW", 7)
     with full.read() as connection:
         yield connection
+        connection.rollback()
