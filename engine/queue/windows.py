@@ -151,15 +151,17 @@ class Hours:
     def _next(self, at: datetime, days: int, *, opens: bool) -> datetime | None:
         if self.open_at(at) is opens:
             return at
-        day = at.astimezone(self.zone).date() - _DAY
-        known = set(self._changes(day))
-        for _ in range(days + 1):  # the first one is the day before
-            # Two days together: where midnight comes twice, an instant of the second day can lie in the first.
-            following = set(self._changes(day + _DAY))
-            for each in sorted(known | following):
-                if each > at and self.open_at(each) is opens:
+        day = at.astimezone(self.zone).date()
+        known = set(self._changes(day - _DAY))
+        for _ in range(days + 1):
+            known |= set(self._changes(day))
+            day += _DAY
+            ends = min(self._instants(day, 0))
+            for each in sorted(known):
+                if at < each < ends and self.open_at(each) is opens:
                     return each
-            day, known = day + _DAY, following
+            # Where the clock is set back over midnight, a day has instants beyond the first of the next one.
+            known = {each for each in known if each >= ends}
             if day > _LAST:
                 break
         return None

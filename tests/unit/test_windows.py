@@ -36,6 +36,9 @@ names = st.sampled_from(ODD) | st.sampled_from(sorted(zones()))
 
 @settings(max_examples=40, deadline=None)
 @given(names.flatmap(lambda zone: st.tuples(st.just(zone), st.sampled_from(moments(zone)))), windows, calendars)
+@example(
+    ("America/Havana", datetime(2020, 10, 31, 4, tzinfo=UTC)), Window("UTC", frozenset({0, 1, 2, 3, 5})), Calendar()
+)
 @example(("Pacific/Apia", datetime(2011, 12, 30, 3, tzinfo=UTC)), DAYTIME, Calendar())
 @example(("Europe/Oslo", datetime(2026, 3, 29, 0, tzinfo=UTC)), Window("UTC", span=Span(150, 180)), Calendar())
 def test_an_opening_is_open_and_nothing_before_it_is(
