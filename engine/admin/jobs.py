@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from engine.admin.actions import Action
 
 MOST = 1_000_000  # rows of one job
-COUNTED = 5_000  # rows that are counted while somebody waits for the question; the job counts all of them
+COUNTED = 5_000  # rows that are counted for a question; all are, after the yes
 ROWS = 500  # of a batch, which bounds how long other writers wait
 ERRORS = 3  # attempts at a batch that end in an error of Varsel's, after which the job is given up
 
@@ -74,18 +74,17 @@ class Asked(NamedTuple):
         return Amount(min(self.number, COUNTED), more=self.number > COUNTED)
 
 
-def matching(  # noqa: PLR0913 what is asked has so many parts
+def matching(
     connection: Connection,
     action: Action,
     given: Mapping[str, str],
     newest: int | None = None,
     *,
-    most: int = MOST,
-    doubts: bool = False,
+    for_question: bool = False,
 ) -> Asked:
-    """How many rows that match `given`, up to the `newest` one, it applies to; counted up to `most` + 1.
+    """How many rows that match `given`, up to the `newest` one, it applies to; counted up to MOST + 1.
 
-    `doubts`: count those in doubt, too.
+    `for_question`: up to COUNTED + 1, and those in doubt, too.
 
     Invalid; BadRequest for an action on one row at a time.
     """
@@ -94,7 +93,8 @@ def matching(  # noqa: PLR0913 what is asked has so many parts
     seq = action.resource.table.c.seq
     if newest is None:
         newest = int(connection.scalar(select(func.max(seq))) or 0)
-    which, doubted = and_(action.applies, seq <= newest), action.doubted if doubts else false()
+    which, doubted = and_(action.applies, seq <= newest), action.doubted if for_question else false()
+    most = COUNTED if for_question else MOST
     number, in_doubt = counts(connection, action.resource, given, which, doubted, most + 1)
     return Asked(number, newest, in_doubt)
 

@@ -121,7 +121,7 @@ def of_all(
     Invalid; BadRequest for an action on one row at a time.
     """
     actions.check(connection, action, argument)
-    asked = jobs.matching(connection, action, given, most=jobs.COUNTED, doubts=True)
+    asked = jobs.matching(connection, action, given, for_question=True)
     if not asked.number:
         return asked, Question(_("%(action)s: none", action=_(action.label)), _none(connection, action, given))
     at = changes.send_time(argument) if action.takes else None

@@ -253,7 +253,7 @@ def test_before_all_lanes_go_on_it_is_said_what_goes_out(store: Store) -> None:
         assert not in_force(connection).lanes
 
 
-def test_a_question_counts_up_to_a_bound_and_the_job_all(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_question_counts_up_to_a_bound_and_the_yes_all(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.admin.jobs.COUNTED", 2)
     cancel = find("orders", "cancel")
     with store.write() as connection:
