@@ -36,7 +36,6 @@ pytestmark = pytest.mark.slow
 RESOURCE = "urn:altinn:resource:failover"
 SUBSCRIPTIONS = 3
 MARK = "SELECT mark FROM installation"
-SENT = "SELECT count(*) FROM emails WHERE state = 'Succeeded'"
 SLOW: Script = {"dot": SlowReply(0.02)}
 
 
