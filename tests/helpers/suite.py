@@ -6,6 +6,8 @@ import os
 import shutil
 import signal
 import tempfile
+import zlib
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,8 +55,9 @@ def pytest_xdist_auto_num_workers() -> int:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """Give each test its group, which one process runs, and a time-out."""
+    tried = Counter(_anywhere(item) for item in items)
     for item in items:
-        if _is_variant(item):
+        if _is_variant(item, alone=tried[_anywhere(item)] == 1):
             item.add_marker(pytest.mark.variant)
         item.add_marker(pytest.mark.xdist_group(_group(item)))
         item.add_marker(pytest.mark.timeout(5 * patience()))
@@ -94,13 +97,21 @@ def _rank(nodeid: str) -> int:
     return next(rank for rank, folder in enumerate(_FIRST) if nodeid.startswith(folder))
 
 
-def _is_variant(item: pytest.Item) -> bool:
-    """Whether it tries with whole installations, in another place, what another test tries."""
-    if not item.nodeid.startswith("tests/e2e/"):
-        return False
+def _is_variant(item: pytest.Item, *, alone: bool) -> bool:
+    """Whether another test tries the same in another place; of parts, half of the tests are tried on each database."""
     places = getattr(getattr(item, "callspec", None), "indices", {})
-    chosen = _VARIED | ({"screen": 1} if item.get_closest_marker("phone") else {})
-    return any(places.get(name, first) != first for name, first in chosen.items())
+    if item.nodeid.startswith("tests/e2e/"):
+        chosen = _VARIED | ({"screen": 1} if item.get_closest_marker("phone") else {})
+        return any(places.get(name, first) != first for name, first in chosen.items())
+    if alone or "database" not in places or item.get_closest_marker("dialects"):
+        return False
+    return bool(places["database"] != zlib.crc32(_anywhere(item).encode()) % 2)
+
+
+def _anywhere(item: pytest.Item) -> str:
+    """A test's name without its database."""
+    database = _database(item)
+    return item.nodeid.replace(database, "") if database else item.nodeid
 
 
 def _database(item: pytest.Item) -> str:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from engine.db.store import Store
 
+pytestmark = pytest.mark.dialects
+
 PLACES = (1, BLOCK - 1, BLOCK, 2 * BLOCK, 9 * BLOCK + 7)  # numbers of rows, in blocks with gaps between them
 SUBJECT = "/party/50019855"
 

@@ -191,6 +191,7 @@ def test_questions_say_where_they_have_counted_to(store: Store, monkeypatch: pyt
         assert leaving.leaving(connection, "creator", ["ttd"])["orders"].of("orders") == "10+ orders"
 
 
+@pytest.mark.dialects
 def test_no_look_at_the_lanes_walks_through_a_table(store: Store) -> None:
     add_many(store)
     with store.write() as connection:

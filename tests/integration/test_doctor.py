@@ -57,6 +57,7 @@ def one(found: Iterable[Finding], part: str) -> Finding:
 # The database
 
 
+@pytest.mark.dialects
 def test_a_database_with_the_newest_schema_is_fine(store: Store, database_url: str, tmp_path: Path) -> None:
     found = [*database.database(place(tmp_path, url=database_url))]
     assert {each.level for each in found} <= {Level.OK, Level.WARNING}

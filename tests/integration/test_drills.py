@@ -175,6 +175,7 @@ def test_what_is_wrong_with_the_named_database_is_said_as_everywhere(postgres: P
     assert "createdb" in said
 
 
+@pytest.mark.dialects
 def test_numbers_that_would_be_given_twice_are_found(store: Store) -> None:
     with store.write() as connection:
         add_subscription(connection, "https://receiver.example/hook")

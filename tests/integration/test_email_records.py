@@ -46,6 +46,7 @@ def mend(store: Store, table: str) -> None:
         connection.execute(text("DROP TRIGGER broken" + (f" ON {table}" if store.dialect.name == "postgresql" else "")))
 
 
+@pytest.mark.dialects
 @pytest.mark.parametrize("table", ["email_attempts", "events"])
 def test_an_email_that_was_sent_has_its_state_though_nothing_else_can_be_recorded(store: Store, table: str) -> None:
     fill(store, "kari@example.no")
@@ -55,6 +56,7 @@ def test_an_email_that_was_sent_has_its_state_though_nothing_else_can_be_recorde
     assert order_states(store) == [OrderState.COMPLETED]
 
 
+@pytest.mark.dialects
 def test_an_email_that_was_sent_waits_until_its_state_is_recorded(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -194,6 +194,7 @@ def test_of_a_large_group_the_newest_are_looked_at_and_small_ones_as_a_whole(
     assert (gone.now, gone.settled) == (Aftermath(0, 6, 0, 0, lately=0, whole=False), False), "others may be failed"
 
 
+@pytest.mark.dialects
 def test_what_became_of_groups_is_read_by_indexes(store: Store) -> None:
     with store.read() as connection:
         for said, plan in plans(connection, lambda: aftermath(connection, {("a" * 12, False): 1, ("b" * 12, True): 9})):
@@ -201,6 +202,7 @@ def test_what_became_of_groups_is_read_by_indexes(store: Store) -> None:
             assert "ix_email_attempts_failure" in plan
 
 
+@pytest.mark.dialects
 @pytest.mark.parametrize(("rare", "index"), [(9, "ix_email_attempts_failure"), (0, "ix_email_attempts_email_seq")])
 def test_a_list_of_few_that_failed_alike_is_found_by_their_index_and_one_of_many_is_looked_through(
     store: Store, monkeypatch: pytest.MonkeyPatch, rare: int, index: str
@@ -218,6 +220,7 @@ def test_a_list_of_few_that_failed_alike_is_found_by_their_index_and_one_of_many
         ]
 
 
+@pytest.mark.dialects
 def test_those_of_many_that_failed_alike_are_counted_by_their_index(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -140,6 +140,7 @@ def test_they_take_turns_also_while_others_become_ready(store: Store) -> None:
     assert max(seen[creator] for creator in creators) <= 9
 
 
+@pytest.mark.dialects
 def test_a_claim_reads_no_more_of_a_backlog_than_it_takes_though_nobody_has_counted_that(store: Store) -> None:
     backlog(store, "ttd", 1, rank=1)
     if store.dialect.name == "postgresql":

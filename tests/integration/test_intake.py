@@ -229,6 +229,7 @@ def test_any_payload_has_a_fingerprint(value: Any) -> None:
     assert len(fingerprint({"any": value})) == 64
 
 
+@pytest.mark.dialects
 def test_a_group_claims_names_in_one_order_whatever_the_order_of_its_requests(store: Store) -> None:
     """Two processes whose groups have the same names in another order would wait for each other."""
     placements = []

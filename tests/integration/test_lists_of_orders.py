@@ -105,6 +105,7 @@ def test_a_state_that_none_has_is_known_at_once(
     assert (page.items, page.looked_back) == ([], not counted)
 
 
+@pytest.mark.dialects
 def test_no_list_walks_through_all_emails(store: Store, order: UUID) -> None:
     with store.read() as connection:
         for state in expected(connection, order):

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from tests.servers.postgres import Postgres
 
+pytestmark = pytest.mark.dialects
+
 BEFORE = "0039"  # the next step makes indexes on orders and e-mails
 BUILDING = f"SELECT 1 FROM pg_index WHERE NOT indisvalid AND indexrelid::regclass::text LIKE '%{BUILT}'"
 BUILDERS = "FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'CREATE INDEX CONCURRENTLY%'"

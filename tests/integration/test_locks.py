@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from engine.db.store import Store
     from engine.email.outcomes import Result
 
+pytestmark = pytest.mark.dialects
 
 TTD = Caller(creator="ttd", scopes=frozenset(), platform=False, identity="/org/ttd")
 SPEC = SubscriptionSpec(

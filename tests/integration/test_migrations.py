@@ -27,6 +27,8 @@ from tests.helpers.waiting import LONG
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.dialects
+
 
 @pytest.mark.filterwarnings("ignore:.*expression-based index")  # Alembic cannot compare these on SQLite
 def test_a_migrated_database_has_exactly_the_tables(store: Store) -> None:

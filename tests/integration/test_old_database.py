@@ -29,6 +29,8 @@ from tests.servers.site import Site
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.dialects
+
 YES = Say(200, b'{"sendNotification": true}')  # what is pushed needs the status alone
 ITSELF = {"due-order", "lost-order", "condition", "waiting-mail", "lost-mail", "bounced", "mail-released"}
 ITSELF |= {"order-released"}  # whose pause had ended, and whose job waited

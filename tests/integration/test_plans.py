@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from engine.db.store import Store
 
+pytestmark = pytest.mark.dialects
+
 HOUR = timedelta(hours=1)
 FAR = "Etc/GMT+12"
 HERE, THERE = {"emailAddress": "here@example.no"}, {"emailAddress": "there@example.no", "timeZone": FAR}

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from engine.db.store import Store
 
+pytestmark = pytest.mark.dialects
 
 ROUNDS, AT_ONCE = 1_000, 20
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from engine.db.store import Store
 
+pytestmark = pytest.mark.dialects
+
 ENDLESS = """
     WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2000000000)
     SELECT count(*) FROM numbers

@@ -19,6 +19,8 @@ from tests.helpers.rows import add_email, add_order, add_subscription, an_event,
 if TYPE_CHECKING:
     from engine.db.store import Store
 
+pytestmark = pytest.mark.dialects
+
 YEAR, DAY = timedelta(days=365), timedelta(days=1)
 KEPT = timedelta(days=90)
 

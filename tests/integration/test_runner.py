@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
 from sqlalchemy import select
 
 from engine.db.records import Email
@@ -21,7 +22,6 @@ from tests.helpers.waiting import LONG, wait_for
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    import pytest
     from sqlalchemy import Connection
 
     from engine.db.store import Store
@@ -149,6 +149,7 @@ def test_a_wake_up_that_comes_while_outcomes_are_recorded_is_heard(store: Store)
     assert len(asyncio.run(run())) == 2
 
 
+@pytest.mark.dialects
 def test_rows_are_claimed_while_outcomes_are_recorded_where_the_work_allows_it(store: Store) -> None:
     """Other workers may be in the way of a record for long, and nothing shall stand still meanwhile."""
     claims: list[int] = []

@@ -177,6 +177,7 @@ def _of(resource: str, groups: list[Group]) -> Group:
     return next(group for group in groups if group.resource == resource)
 
 
+@pytest.mark.dialects
 def test_every_look_is_answered_by_an_index(filled: Store) -> None:
     asked: list[tuple[str, Any]] = []
     with filled.read() as connection:
@@ -210,6 +211,7 @@ def test_every_look_is_answered_by_an_index(filled: Store) -> None:
         assert not [each for each in whole if each in plan], said
 
 
+@pytest.mark.dialects
 def test_an_index_has_the_beginnings_of_queue_ids(filled: Store) -> None:
     with filled.read() as connection:
         asked = plans(connection, lambda: lookups.queued(connection, "4Xk2*", 10))

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from tests.servers.postgres import Postgres
 
+pytestmark = pytest.mark.dialects
+
 PERSON = {"identity": "16069412345", "name": "Kari", "email": "kari@example.no", "is_reserved": False}
 
 # A process that adds 1 to a number 50 times: reads, then writes what it read plus one, in one transaction each.

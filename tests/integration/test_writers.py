@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from engine.db.store import Store
 
+pytestmark = pytest.mark.dialects
+
 
 def test_who_writes_much_leaves_a_slot_for_others_and_has_so_much_wait_and_no_more(store: Store) -> None:
     begun: list[str] = []

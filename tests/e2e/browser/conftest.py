@@ -98,7 +98,7 @@ def _context(browser: Browser, address: str, options: str) -> BrowserContext:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
+    chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")  # without windows: half the work
     assert chromium, "tests/install-system.sh installs it"
     expect.set_options(timeout=patience() * 1000)
     with sync_playwright() as playwright:

@@ -82,6 +82,7 @@ def test_a_wrong_cursor_is_refused(store: Store, resource: Resource, given: dict
         assert list(refused.value.errors) == ["cursor"]
 
 
+@pytest.mark.dialects
 def test_the_database_reads_no_more_than_it_shows(store: Store, database: str) -> None:
     """Each list begins on an index, in its own order: no sort, and no scan of a table."""
     with store.write() as connection:

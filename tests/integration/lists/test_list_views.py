@@ -154,6 +154,7 @@ def test_a_wrong_place_is_refused(store: Store, place: Place) -> None:
     assert list(refused.value.errors) == ["cursor"]
 
 
+@pytest.mark.dialects
 def test_backwards_the_database_reads_no_more_than_it_shows(store: Store, database: str) -> None:
     with store.write() as connection:
         add_orders_and_emails(connection)
