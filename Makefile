@@ -39,7 +39,7 @@ system: setup # what tests and benchmarks need beyond Python
 test: setup system ## run the tests; ARGS="--numprocesses 4" goes to pytest
 	@$(PYTEST) tests -m 'not variant' $(ARGS)
 
-test-all: setup system ## likewise, whole installations on each screen and database too: before a release
+test-all: setup system ## likewise, each on both databases, screens and paths: before a release
 	@$(PYTEST) tests $(ARGS)
 
 test-quick: setup system ## run unit and integration tests on SQLite, without those marked slow: for every day
