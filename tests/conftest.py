@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
 from engine.db.store import Store
-from tests.helpers import migrated
+from tests.helpers import migrated, sharing
 from tests.helpers.waiting import LEASE, await_same_day
 from tests.servers.installation import Installation
 from tests.servers.postgres import Postgres, name_of
@@ -101,5 +102,7 @@ def installation(
     settings: dict[str, object] = {"lease": LEASE, "allow_private_endpoints": "true", "worker_processes": 1}
     if database == "postgresql":
         settings["database_url"] = request.getfixturevalue("postgres").database()
-    with Installation(tmp_path_factory.mktemp("installation"), **settings) as running:
+    with ExitStack() as stack:
+        running = stack.enter_context(Installation(tmp_path_factory.mktemp("installation"), **settings))
+        sharing.end_with_group(stack.close)
         yield running

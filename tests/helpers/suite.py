@@ -15,7 +15,7 @@ import hypothesis
 import pytest
 
 from engine.runtime import garbage
-from tests.helpers import compiled
+from tests.helpers import compiled, sharing
 from tests.helpers.waiting import patience
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _FIRST = ("tests/e2e/browser/", "tests/e2e/", "tests/integration/", "tests/unit/")  # what takes long begins first
 _VARIED = {"screen": 0, "database": 1, "below": 0}  # where whole installations are tried, and which comes first of it
 _TOLD = "told"
+_LAST: dict[str, pytest.Item] = {}  # of each group
 _MEMORY = Path("/dev/shm")  # noqa: S108 only looked at: tempfile makes the folders in it
 _ROOM = 8 << 30  # bytes, of which a whole run needs about a tenth
 
@@ -68,6 +69,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Refuse to run where pytest-xdist does not see the groups: each test would have an installation of its own."""
+    _LAST.update((_group(item), item) for item in session.items)
     if getattr(session.config.option, "loadgroup", False):
         assert all(item.nodeid.endswith(f"@{_group(item)}") for item in session.items), "this pytest knows no groups"
 
@@ -77,6 +79,13 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Remove the group that pytest-xdist appends to a test's name, where reports are collected."""
     if "PYTEST_XDIST_WORKER" not in os.environ and report.nodeid.rfind("@") > report.nodeid.rfind("]"):
         report.nodeid = report.nodeid.rpartition("@")[0]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """End what a group of tests shared."""
+    if item is _LAST[_group(item)]:
+        sharing.end_group()
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
