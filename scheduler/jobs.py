@@ -6,12 +6,13 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from apscheduler.jobstores.base import JobLookupError
 
-from engine.admin import api_keys, counts, pausing
+from engine.admin import aftermath, api_keys, counts, failures, kept, pausing
 from engine.db.retention import Reached, prune_some
+from engine.db.tables import aftermaths, lane_counts
 from engine.errors import Unavailable
 from engine.events.intake import SPOOLED
 from engine.orders import runs
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from apscheduler.schedulers.base import BaseScheduler
+    from sqlalchemy import Connection, Table
 
     from engine.db.store import Store
     from engine.orders.runs import Making
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from engine.queue.spool import Spool
 
 log = logging.getLogger(__name__)
+_Found = TypeVar("_Found")
 
 TICK = timedelta(milliseconds=100)  # between looks while something is due, or will be before the next look
 SPOOL_EVERY = timedelta(seconds=1)
@@ -39,8 +42,8 @@ PRUNE_EVERY = timedelta(minutes=1)
 RUN_EVERY = timedelta(seconds=1)
 TELL_EVERY = timedelta(minutes=1)
 END_EVERY = timedelta(milliseconds=500)
-COUNT_EVERY = timedelta(seconds=10)
-REST = 20  # counting rests so many times as long as it took
+KEEP_EVERY = timedelta(seconds=10)
+REST = 20  # a look for everybody rests so many times as long as it took
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,22 +162,38 @@ def tell_expired(clock: Clock) -> None:
 
 
 def count(clock: Clock) -> None:
-    """Count what is too much for everybody who looks, unless another clock has just done it."""
+    """Count what is too much for everybody who looks."""
+    _look_for_all(clock, count, lane_counts, counts.large, counts.keep)
+
+
+def look_up_failed(clock: Clock) -> None:
+    """Look up what became of e-mails that failed, where they are too many for everybody who looks."""
+    _look_for_all(clock, look_up_failed, aftermaths, failures.of_many, aftermath.keep)
+
+
+def _look_for_all(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
+    clock: Clock,
+    job: Callable[[Clock], None],
+    table: Table,
+    look: Callable[[Connection], _Found],
+    keep: Callable[[Connection, _Found], None],
+) -> None:
+    """Keep what a look finds, unless another clock has just done it."""
     began = steady()
     try:
         with clock.store.read() as connection:
-            kept = counts.kept(connection)
-            if kept is not None and kept < COUNT_EVERY / 2:
+            age = kept.age(connection, table)
+            if age is not None and age < KEEP_EVERY / 2:
                 return
-            found = counts.large(connection)
-        if found or kept is not None:
+            found = look(connection)
+        if found or age is not None:
             with clock.store.write() as connection:
-                counts.keep(connection, found)
+                keep(connection, found)
     except Unavailable as error:
-        log.warning("large numbers are counted at the next tick: %s", error.told())
+        log.warning("what takes long is looked at again at the next tick: %s", error.told())
     rest = REST * timedelta(seconds=steady() - began)
-    if rest > COUNT_EVERY:
-        _run_in(clock, count, rest)
+    if rest > KEEP_EVERY:
+        _run_in(clock, job, rest)
 
 
 JOBS: list[tuple[Callable[[Clock], None], timedelta]] = [
@@ -184,5 +203,6 @@ JOBS: list[tuple[Callable[[Clock], None], timedelta]] = [
     (make_runs, RUN_EVERY),
     (end_pauses, END_EVERY),
     (tell_expired, TELL_EVERY),
-    (count, COUNT_EVERY),
+    (count, KEEP_EVERY),
+    (look_up_failed, KEEP_EVERY),
 ]

@@ -33,6 +33,7 @@ advice.py     what to do about it
 standing.py   where an open row stands: in flight, paused, due, later
 soonest.py    the rows that come next, with where they stand
 lanes.py      the lanes in numbers
+kept.py       what the clock looks at for everybody
 counts.py     how many rows a lane has in each place, however many
 turns.py      whose turn it is: what each creator has ready
 rates.py      what was done in an hour, a day, a week or a month

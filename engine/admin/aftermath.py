@@ -1,20 +1,22 @@
 """What has become of e-mails since their attempts failed alike: they are failed still, were sent, or wait.
 
-The log of attempts has an index of failures by their wording, so that few rows are read, whatever else is stored.
+The log of attempts has an index of failures by their wording, so that few rows are read, whatever else is stored. Of
+more than FEW, the clock looks them up, and keeps what it has found for everybody who looks.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select, union_all
 
+from engine.admin import kept
 from engine.admin.results import CANCELLED, FAILED, SENT, WAITING, result_of
 from engine.db.dialects import after
-from engine.db.tables import email_attempts, emails
+from engine.db.tables import aftermaths, email_attempts, emails
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 HOUR, LATELY = timedelta(hours=1), timedelta(minutes=10)
 LOOKED_AT = 5_000  # attempts of all groups together
+FEW = 500  # likewise, that are looked at by everybody; of more, what the clock has seen is told where that is new
 FOR_GOOD = ("rejected", "in_doubt", "expired", "abandoned")  # outcomes; what else failed is tried again
 
 Key = tuple[str, bool]  # of a group: the wording's, and whether its e-mails are tried again by themselves
@@ -51,6 +54,24 @@ class Aftermath:
 
 def aftermath(connection: Connection, groups: Mapping[Key, int]) -> dict[Key, Aftermath]:
     """What has become of groups, each with the number of its attempts; a group is left out that the log has not."""
+    seen = _kept(connection) if sum(groups.values()) > FEW else {}
+    return seen | looked_up(connection, {key: count for key, count in groups.items() if key not in seen})
+
+
+def keep(connection: Connection, found: Mapping[Key, Aftermath]) -> None:
+    """Keep what was looked up, in place of what was kept before."""
+    rows = [{"failure": failure, "again": again, **asdict(each)} for (failure, again), each in found.items()]
+    kept.keep(connection, aftermaths, rows)
+
+
+def _kept(connection: Connection) -> dict[Key, Aftermath]:
+    rows = connection.execute(select(aftermaths).where(kept.is_new(aftermaths))).all()
+    names = [field.name for field in fields(Aftermath)]
+    return {(row.failure, bool(row.again)): Aftermath(**{name: getattr(row, name) for name in names}) for row in rows}
+
+
+def looked_up(connection: Connection, groups: Mapping[Key, int]) -> dict[Key, Aftermath]:
+    """The same as it is at this moment."""
     if not groups:
         return {}
     most = _shared_out(groups)

@@ -1,7 +1,8 @@
 """How many rows of a lane are due, come later, are paused, or have failed, however many these are.
 
 Whoever looks counts up to COUNTED: that takes a bounded time, and small numbers are those of this moment. What goes
-beyond is counted to its end by the clock, now and then, and kept for everybody who looks.
+beyond is counted to its end by the clock, now and then, and kept for everybody who looks. Where it was a moment ago,
+they count up to SURE alone: whether it is few again.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
-from sqlalchemy import Integer, bindparam, delete, func, literal, select
+from sqlalchemy import Integer, bindparam, func, literal, select
 
+from engine.admin import kept
 from engine.admin.standing import Standing, of_deliveries
-from engine.db.dialects import Now, after, now
+from engine.db.dialects import Now, after
 from engine.db.tables import (
     DELIVERY_DEAD,
     EMAIL_FAILED,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, FromClause, Select
 
 COUNTED = 10_000  # rows of a kind are counted up to here by those who look
+SURE = 500  # likewise, of a kind that was large a moment ago
 LARGEST = 10_000_000  # likewise, by the clock
 LASTING = timedelta(minutes=5)  # for which what the clock has counted is told
 Place: TypeAlias = tuple[str, str]  # a lane, and where its rows are
@@ -53,21 +56,23 @@ Counts: TypeAlias = Mapping[Place, Count]
 
 def counts(connection: Connection) -> Counts:
     """Of each place; of deliveries by their standing only what the clock has counted."""
-    found = {place: Count(number, more=number >= COUNTED) for place, number in _bounded(connection).items()}
-    if any(count.more for count in found.values()):
-        for row in connection.execute(select(lane_counts).where(lane_counts.c.at.between(after(-LASTING), Now()))):
-            place, least = (row.lane, row.place), 0
-            if place in found:
-                if not found[place].more:
-                    continue
-                least = COUNTED
-            found[place] = Count(max(least, row.number), more=row.number >= LARGEST, at=row.at)
+    told = select(lane_counts, kept.is_new(lane_counts).label("is_new"))
+    rows = connection.execute(told.where(lane_counts.c.at.between(after(-LASTING), Now()))).all()
+    sure = {(row.lane, row.place) for row in rows if row.is_new}
+    most = {place: SURE if place in sure else COUNTED for place in _ROWS}
+    found = {place: Count(number, more=number >= most[place]) for place, number in _bounded(connection, most).items()}
+    large = {place for place, count in found.items() if count.more}
+    for row in rows:
+        place = (row.lane, row.place)
+        if place in large or (place not in found and (row.lane, OPEN) in large):
+            found[place] = Count(max(most.get(place, 0), row.number), more=row.number >= LARGEST, at=row.at)
     return found
 
 
 def large(connection: Connection) -> Mapping[Place, int]:
     """Of places that have more than others count, how many there are; takes a second for a few million."""
-    beyond = [place for place, number in _bounded(connection).items() if number >= COUNTED]
+    most = dict.fromkeys(_ROWS, COUNTED)
+    beyond = [place for place, number in _bounded(connection, most).items() if number >= COUNTED]
     found = {place: connection.execute(_number(_ROWS[place]), {"most": LARGEST}).scalar_one() for place in beyond}
     if (due.WEBHOOKS.name, OPEN) in beyond:
         by_standing = select(_DELIVERIES.c.word, func.count()).group_by(_DELIVERIES.c.word)
@@ -76,21 +81,10 @@ def large(connection: Connection) -> Mapping[Place, int]:
     return found
 
 
-def kept(connection: Connection) -> timedelta | None:
-    """How far from now the newest of the kept counts is, or lies ahead; None: none are kept.
-
-    It lies ahead when the database's clock was set back: then it is no newer than one that is as old.
-    """
-    at = connection.scalar(select(func.max(lane_counts.c.at)))
-    return None if at is None else abs(now(connection) - at)
-
-
 def keep(connection: Connection, found: Mapping[Place, int]) -> None:
     """Keep what was counted, in place of what was kept before."""
-    connection.execute(delete(lane_counts))
     rows = [{"lane": lane, "place": place, "number": number} for (lane, place), number in found.items()]
-    if rows:
-        connection.execute(lane_counts.insert().values(at=Now()), rows)
+    kept.keep(connection, lane_counts, rows)
 
 
 def counted(  # type: ignore[explicit-any]  # SQLAlchemy's FromClause has one inside
@@ -125,7 +119,12 @@ _ROWS: Mapping[Place, Select[int]] = {
     (due.WEBHOOKS.name, OPEN): _rows(deliveries, deliveries.c.due_at.is_not(None)),
     (due.WEBHOOKS.name, DEAD): _rows(deliveries, DELIVERY_DEAD),
 }
-_BOUNDED = select(*(_number(rows).scalar_subquery().label(f"{lane}_{place}") for (lane, place), rows in _ROWS.items()))
+_BOUNDED = select(
+    *(
+        _number(rows.limit(bindparam(f"most_{number}", type_=Integer()))).scalar_subquery().label(f"number_{number}")
+        for number, rows in enumerate(_ROWS.values())
+    )
+)
 _DELIVERIES = (
     select(of_deliveries().word.label("word"))
     .select_from(deliveries.join(subscriptions))
@@ -135,6 +134,7 @@ _DELIVERIES = (
 )
 
 
-def _bounded(connection: Connection) -> Mapping[Place, int]:
-    """Of each place, in one look."""
-    return dict(zip(_ROWS, connection.execute(_BOUNDED, {"most": COUNTED}).one(), strict=True))
+def _bounded(connection: Connection, most: Mapping[Place, int]) -> Mapping[Place, int]:
+    """Of each place up to so many, in one look."""
+    bounds = {f"most_{number}": most[place] for number, place in enumerate(_ROWS)}
+    return dict(zip(_ROWS, connection.execute(_BOUNDED, bounds).one(), strict=True))

@@ -9,24 +9,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import and_, case, func, or_, select
 
-from engine.admin.aftermath import FOR_GOOD, HOUR, aftermath
+from engine.admin.aftermath import FEW, FOR_GOOD, HOUR, aftermath, looked_up
 from engine.db.dialects import now
 from engine.db.tables import EPOCH, MILLISECOND, attempt_sums, milliseconds, wordings
 from engine.observability.sums import EVERY
 from engine.text.language import N_, _
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
+    from typing import TypeAlias
 
-    from sqlalchemy import Column, ColumnElement, Connection
+    from sqlalchemy import Column, ColumnElement, Connection, Row, Select
 
-    from engine.admin.aftermath import Aftermath
+    from engine.admin.aftermath import Aftermath, Key
+
+    _Group: TypeAlias = tuple[str, bool, int, datetime]
 
 SHOWN = 10  # groups
 NAMED = 3  # domains, relays or creators of a group
+_AGAIN = attempt_sums.c.outcome.not_in(FOR_GOOD)
 OTHERS = N_("Many different replies")  # beyond those that processes tell apart
 
 
@@ -68,21 +72,16 @@ class FailureGroup:
 
 def failures(connection: Connection) -> Sequence[FailureGroup]:
     """The largest groups: those of e-mails that have failed, those that are tried again, those that are settled."""
-    c = attempt_sums.c
-    again = c.outcome.not_in(FOR_GOOD)
-    lately = (_lately(connection), c.outcome != "accepted")
-    total = func.sum(c.count)
-    largest = select(c.failure, again.label("again"), total.label("sum"), func.max(c.at).label("last"))
-    largest = largest.where(*lately).group_by(c.failure, again).order_by(again, total.desc()).limit(SHOWN)
-    found = connection.execute(largest).all()
+    c, failed = attempt_sums.c, _failed(connection)
+    found = connection.execute(_largest(failed)).all()
     keys = {row.failure for row in found}
     if not keys:
         return []
-    mine = (*lately, c.failure.in_(keys))
-    parts = {column.name: _parts(connection, column, again, mine) for column in (c.domain, c.relay, c.creator)}
+    mine = (failed, c.failure.in_(keys))
+    parts = {column.name: _parts(connection, column, mine) for column in (c.domain, c.relay, c.creator)}
     known = select(wordings).where(wordings.c.key.in_(keys))
     words = {row.key: row for row in connection.execute(known)}
-    became = aftermath(connection, {(row.failure, bool(row.again)): int(row.sum) for row in found if row.failure})
+    became = aftermath(connection, _attempts(found))
     groups = []
     for row in found:
         key = (row.failure, bool(row.again))
@@ -106,6 +105,12 @@ def failures(connection: Connection) -> Sequence[FailureGroup]:
     return sorted(groups, key=lambda group: (group.settled, group.again))
 
 
+def of_many(connection: Connection) -> Mapping[Key, Aftermath]:
+    """What has become of the largest groups, where they have more attempts than everybody looks at."""
+    groups = _attempts(connection.execute(_largest(_failed(connection))).all())
+    return looked_up(connection, groups) if sum(groups.values()) > FEW else {}
+
+
 def of_relays(connection: Connection) -> Mapping[str, tuple[int, int, int]]:
     """By relay, how many attempts of the last hour were accepted, are tried again, and have failed."""
     c = attempt_sums.c
@@ -116,6 +121,23 @@ def of_relays(connection: Connection) -> Mapping[str, tuple[int, int, int]]:
     return {name: (int(taken), int(again), int(lost)) for name, taken, again, lost in rows}
 
 
+def _failed(connection: Connection) -> ColumnElement[bool]:
+    return and_(_lately(connection), attempt_sums.c.outcome != "accepted")
+
+
+def _largest(which: ColumnElement[bool]) -> Select[_Group]:
+    """Wordings of these sums, whether their e-mails are tried again, how many attempts, and since when the last."""
+    c = attempt_sums.c
+    total = func.sum(c.count)
+    chosen = select(c.failure, _AGAIN.label("again"), total.label("sum"), func.max(c.at).label("last"))
+    return chosen.where(which).group_by(c.failure, _AGAIN).order_by(_AGAIN, total.desc()).limit(SHOWN)
+
+
+def _attempts(groups: Iterable[Row[_Group]]) -> dict[Key, int]:
+    """How many attempts the groups have, but for those that are not told apart."""
+    return {(row.failure, bool(row.again)): int(row.sum) for row in groups if row.failure}
+
+
 def _lately(connection: Connection) -> ColumnElement[bool]:
     """The sums of the last hour, the present one included. Both bounds, for PostgreSQL to see how few these are."""
     present = EPOCH + milliseconds(now(connection)) // EVERY * EVERY * MILLISECOND
@@ -123,12 +145,12 @@ def _lately(connection: Connection) -> ColumnElement[bool]:
 
 
 def _parts(
-    connection: Connection, column: Column[str], again: ColumnElement[bool], which: Sequence[ColumnElement[bool]]
+    connection: Connection, column: Column[str], which: Sequence[ColumnElement[bool]]
 ) -> Mapping[tuple[str, bool], Sequence[Share]]:
     """By group, the sums by a column, the largest first."""
     c = attempt_sums.c
     total = func.sum(c.count)
-    chosen = select(c.failure, again, column, total).where(*which).group_by(c.failure, again, column)
+    chosen = select(c.failure, _AGAIN, column, total).where(*which).group_by(c.failure, _AGAIN, column)
     found: dict[tuple[str, bool], list[Share]] = {}
     for failure, retried, name, count in connection.execute(chosen.order_by(total.desc(), column)):
         found.setdefault((failure, bool(retried)), []).append(Share(name, int(count)))

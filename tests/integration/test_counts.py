@@ -6,10 +6,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
-from engine.admin import counts, lanes, leaving
-from engine.admin.counts import kept
+from engine.admin import counts, kept, lanes, leaving
 from engine.admin.holding import stopped_by, told
 from engine.admin.overview import overview
 from engine.admin.paused import paused
@@ -38,6 +37,7 @@ TABLES = ("orders", "emails", "events", "deliveries", "email_attempts")
 def _few_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (counts, lanes):
         monkeypatch.setattr(module, "COUNTED", BOUND)
+    monkeypatch.setattr(counts, "SURE", BOUND - 1)
 
 
 def lane(connection: Connection, name: str) -> LaneFigures:
@@ -104,6 +104,19 @@ def test_what_is_few_again_is_exact_at_once(store: Store) -> None:
     assert (found.due, found.more, found.held) == (1, [], MANY)
 
 
+def test_what_was_large_a_moment_ago_is_told_as_the_clock_counted_it_until_it_is_few(store: Store) -> None:
+    add_many(store)
+    count(store)
+    with store.write() as connection:
+        due = select(orders.c.seq).where(orders.c.due_at.is_not(None))
+        settled = {"state": OrderState.COMPLETED, "due_at": None}
+        connection.execute(update(orders).where(orders.c.seq.in_(due.limit(MANY - BOUND + 1))).values(settled))
+        assert lane(connection, "orders").due == MANY, "SURE are due still"
+        connection.execute(update(lane_counts).values(at=now() - kept.NEW))
+        found = lane(connection, "orders")
+        assert (found.due, list(found.more)) == (BOUND - 1, []), "no clock has counted for a while"
+
+
 def test_counts_that_are_too_old_are_not_told(store: Store) -> None:
     add_many(store)
     count(store)
@@ -136,7 +149,7 @@ def test_nothing_is_kept_of_what_is_few(store: Store) -> None:
     with store.read() as connection:
         places = {row.lane for row in connection.execute(lane_counts.select())}
         assert places == {"emails"}
-        assert kept(connection) is not None
+        assert kept.age(connection, lane_counts) is not None
 
 
 def test_deliveries_are_counted_by_where_they_stand(store: Store) -> None:
@@ -153,6 +166,11 @@ def test_deliveries_are_counted_by_where_they_stand(store: Store) -> None:
         found = lane(connection, "webhooks")
     assert (found.due, found.waiting, found.held) == (MANY - 1, 1, MANY)
     assert not {"due", "held", "waiting"} & {*found.more}
+    add_many(store)
+    with store.write() as connection:
+        connection.execute(update(deliveries).where(deliveries.c.seq > 1).values(due_at=None))
+        found = lane(connection, "webhooks")
+        assert (found.due, found.waiting, found.held) == (0, 0, 1), "of few, nothing is told that was counted before"
 
 
 def test_of_a_paused_lane_what_would_be_due_is_held_with_its_bound(store: Store) -> None:
@@ -214,11 +232,11 @@ def test_no_look_at_the_lanes_walks_through_a_table(store: Store) -> None:
 
 
 def test_the_clock_counts_what_is_large_and_rests(store: Store) -> None:
-    assert (jobs.count, jobs.COUNT_EVERY) in jobs.JOBS
+    assert (jobs.count, jobs.KEEP_EVERY) in jobs.JOBS
     clock = jobs.Clock(store, None, None, None, HOUR, None)  # type: ignore[arg-type]  # it asks nobody else
     jobs.count(clock)
     with store.read() as connection:
-        assert kept(connection) is None
+        assert kept.age(connection, lane_counts) is None
     add_many(store)
     jobs.count(clock)
     with store.write() as connection:
@@ -228,7 +246,7 @@ def test_the_clock_counts_what_is_large_and_rests(store: Store) -> None:
     jobs.count(clock)  # another clock has just done it
     with store.write() as connection:
         assert lane(connection, "orders").due == MANY
-        connection.execute(update(lane_counts).values(at=now() - jobs.COUNT_EVERY))
+        connection.execute(update(lane_counts).values(at=now() - jobs.KEEP_EVERY))
     jobs.count(clock)
     with store.read() as connection:
         assert lane(connection, "orders").due == MANY + 1

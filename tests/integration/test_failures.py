@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from engine.admin import jobs
+from engine.admin import jobs, kept
 from engine.admin.actions import act, find
 from engine.admin.aftermath import Aftermath, aftermath
 from engine.admin.failures import OTHERS, FailureGroup, Share, failures, of_relays
@@ -17,11 +17,12 @@ from engine.admin.overview import overview
 from engine.admin.resources import AUDIT, EMAILS, JOBS
 from engine.admin.sentences import plain
 from engine.db.retention import prune_some
-from engine.db.tables import attempt_sums, emails, wordings
+from engine.db.tables import aftermaths, attempt_sums, emails, wordings
 from engine.models import EmailState
 from engine.observability import sums
 from engine.observability.heartbeat import Heartbeat, Kind
 from engine.observability.sums import MOST, Ending, Sums
+from scheduler import jobs as scheduler
 from tests.helpers.plans import plans, scans
 from tests.helpers.relaying import Delivering, deliver
 from tests.helpers.rows import add_email, add_order, now
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from engine.db.store import Store
     from tests.servers.smtp_script import Step
 
+HOUR = timedelta(hours=1)
 UNKNOWN = "550 5.1.1 <address> no such user"
 
 
@@ -192,6 +194,41 @@ def test_of_a_large_group_the_newest_are_looked_at_and_small_ones_as_a_whole(
     work_off(store, accepted)
     gone = next(group for group in groups(store) if not group.again)
     assert (gone.now, gone.settled) == (Aftermath(0, 6, 0, 0, lately=0, whole=False), False), "others may be failed"
+
+
+def test_what_the_clock_has_looked_up_of_many_is_told_while_it_is_new(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.admin.aftermath.FEW", 4)
+    monkeypatch.setattr("engine.admin.failures.FEW", 4)
+    clock = scheduler.Clock(store, None, None, None, HOUR, None)  # type: ignore[arg-type]  # it asks nobody else
+    send(store, {"ttd": [f"gone{n}@a.no" for n in range(4)]})
+    scheduler.look_up_failed(clock)
+    with store.read() as connection:
+        assert connection.execute(select(aftermaths)).all() == [], "so few are looked at by everybody"
+    send(store, {"ttd": ["gone4@a.no"]})
+    scheduler.look_up_failed(clock)
+    before = groups(store)
+    assert before[0].now == Aftermath(5, 0, 0, 0, lately=5, whole=True)
+    retry(store)
+    work_off(store, accepted)
+    scheduler.look_up_failed(clock)  # another clock has just done it
+    assert groups(store) == before
+    send(store, {"ttd": ["full@a.no"]})
+    assert groups(store)[1].now == Aftermath(0, 0, 1, 0, lately=0, whole=True), "nobody has looked at this group yet"
+    later(store, scheduler.KEEP_EVERY)
+    scheduler.look_up_failed(clock)
+    assert groups(store)[-1].now == Aftermath(0, 5, 0, 0, lately=0, whole=True)
+    later(store, kept.NEW)
+    send(store, {"ttd": ["gone5@a.no"]})
+    assert groups(store)[0].now == Aftermath(1, 5, 0, 0, lately=1, whole=True), "no clock has looked for a while"
+    assert (scheduler.look_up_failed, scheduler.KEEP_EVERY) in scheduler.JOBS
+
+
+def later(store: Store, than: timedelta) -> None:
+    """So much time passes after what the clock has looked up."""
+    with store.write() as connection:
+        connection.execute(update(aftermaths).values(at=now() - than))
 
 
 @pytest.mark.dialects

@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.db.tables.access import api_keys, senders
 from engine.db.tables.admin import (
     ALIVE,
+    aftermaths,
     attempt_sums,
     compatibility,
     ended_sessions,
@@ -61,6 +62,7 @@ __all__ = [
     "ORDER_SET_ASIDE",
     "STOPPED",
     "Instant",
+    "aftermaths",
     "api_keys",
     "attachments",
     "attempt_sums",

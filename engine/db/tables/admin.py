@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, Uuid
 
 from engine.db.tables.columns import SEQUENCE, Instant, metadata, where_set, work_columns
 
@@ -107,6 +107,20 @@ lane_counts = Table(  # where a lane has many rows, how many: see engine/admin/c
     Column("place", String(10), primary_key=True),
     Column("number", BigInteger, nullable=False),
     Column("at", Instant, nullable=False),  # when they were counted
+)
+
+aftermaths = Table(  # what became of many e-mails that failed alike: see engine/admin/aftermath.py
+    "aftermaths",
+    metadata,
+    Column("failure", String(12), primary_key=True),  # the wording's key
+    Column("again", Boolean, primary_key=True),  # whether they are tried again by themselves
+    Column("failed", Integer, nullable=False),
+    Column("sent", Integer, nullable=False),
+    Column("waiting", Integer, nullable=False),
+    Column("cancelled", Integer, nullable=False),
+    Column("lately", Integer, nullable=False),
+    Column("whole", Boolean, nullable=False),
+    Column("at", Instant, nullable=False),  # when they were looked at
 )
 
 attempt_sums = Table(  # how attempts at e-mails ended: see engine/observability/sums.py
