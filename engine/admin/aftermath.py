@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
 
 HOUR, LATELY = timedelta(hours=1), timedelta(minutes=10)
-LOOKED_AT = 5_000  # attempts of all groups together
-FEW = 500  # likewise, that are looked at by everybody; of more, what the clock has seen is told where that is new
+LOOKED_AT = 5_000  # attempts of all groups together, by those who look
+LARGEST = 20_000  # likewise, by the clock
+FEW = 500  # likewise; of more, what the clock has seen is told where that is new
 FOR_GOOD = ("rejected", "in_doubt", "expired", "abandoned")  # outcomes; what else failed is tried again
 
 Key = tuple[str, bool]  # of a group: the wording's, and whether its e-mails are tried again by themselves
@@ -55,7 +56,8 @@ class Aftermath:
 def aftermath(connection: Connection, groups: Mapping[Key, int]) -> dict[Key, Aftermath]:
     """What has become of groups, each with the number of its attempts; a group is left out that the log has not."""
     seen = _kept(connection) if sum(groups.values()) > FEW else {}
-    return seen | looked_up(connection, {key: count for key, count in groups.items() if key not in seen})
+    unseen = {key: count for key, count in groups.items() if key not in seen}
+    return seen | looked_up(connection, unseen, LOOKED_AT)
 
 
 def keep(connection: Connection, found: Mapping[Key, Aftermath]) -> None:
@@ -70,11 +72,11 @@ def _kept(connection: Connection) -> dict[Key, Aftermath]:
     return {(row.failure, bool(row.again)): Aftermath(**{name: getattr(row, name) for name in names}) for row in rows}
 
 
-def looked_up(connection: Connection, groups: Mapping[Key, int]) -> dict[Key, Aftermath]:
-    """The same as it is at this moment."""
+def looked_up(connection: Connection, groups: Mapping[Key, int], bound: int) -> dict[Key, Aftermath]:
+    """The same as it is at this moment, by up to so many attempts of all groups together."""
     if not groups:
         return {}
-    most = _shared_out(groups)
+    most = _shared_out(groups, bound)
     each = union_all(*(select(_newest(failure, count).subquery()) for failure, count in most.items())).subquery()
     its = select(
         each.c.failure, each.c.again, each.c.email_seq, func.max(each.c.at).label("at"), func.count().label("of")
@@ -104,12 +106,12 @@ def looked_up(connection: Connection, groups: Mapping[Key, int]) -> dict[Key, Af
     }
 
 
-def _shared_out(groups: Mapping[Key, int]) -> dict[str, int]:
+def _shared_out(groups: Mapping[Key, int], left: int) -> dict[str, int]:
     """How many attempts of each wording are looked at: what small groups do not need goes to the large ones."""
     sums = Counter[str]()
     for (failure, _again), count in groups.items():
         sums[failure] += count
-    left, found = LOOKED_AT, {}
+    found = {}
     for place, (failure, count) in enumerate(sorted(sums.items(), key=lambda each: each[1])):
         found[failure] = left // (len(sums) - place)
         left -= min(count, found[failure])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, case, func, or_, select
 
-from engine.admin.aftermath import FEW, FOR_GOOD, HOUR, aftermath, looked_up
+from engine.admin.aftermath import FEW, FOR_GOOD, HOUR, LARGEST, aftermath, looked_up
 from engine.db.dialects import now
 from engine.db.tables import EPOCH, MILLISECOND, attempt_sums, milliseconds, wordings
 from engine.observability.sums import EVERY
@@ -108,7 +108,7 @@ def failures(connection: Connection) -> Sequence[FailureGroup]:
 def of_many(connection: Connection) -> Mapping[Key, Aftermath]:
     """What has become of the largest groups, where they have more attempts than everybody looks at."""
     groups = _attempts(connection.execute(_largest(_failed(connection))).all())
-    return looked_up(connection, groups) if sum(groups.values()) > FEW else {}
+    return looked_up(connection, groups, LARGEST) if sum(groups.values()) > FEW else {}
 
 
 def of_relays(connection: Connection) -> Mapping[str, tuple[int, int, int]]:

@@ -194,6 +194,11 @@ def test_of_a_large_group_the_newest_are_looked_at_and_small_ones_as_a_whole(
     work_off(store, accepted)
     gone = next(group for group in groups(store) if not group.again)
     assert (gone.now, gone.settled) == (Aftermath(0, 6, 0, 0, lately=0, whole=False), False), "others may be failed"
+    monkeypatch.setattr("engine.admin.aftermath.FEW", 6)
+    monkeypatch.setattr("engine.admin.failures.FEW", 6)
+    scheduler.look_up_failed(a_clock(store))
+    gone = next(group for group in groups(store) if not group.again)
+    assert (gone.now, gone.settled) == (Aftermath(0, 9, 0, 0, lately=0, whole=True), True), "the clock looks further"
 
 
 def test_what_the_clock_has_looked_up_of_many_is_told_while_it_is_new(
@@ -201,7 +206,7 @@ def test_what_the_clock_has_looked_up_of_many_is_told_while_it_is_new(
 ) -> None:
     monkeypatch.setattr("engine.admin.aftermath.FEW", 4)
     monkeypatch.setattr("engine.admin.failures.FEW", 4)
-    clock = scheduler.Clock(store, None, None, None, HOUR, None)  # type: ignore[arg-type]  # it asks nobody else
+    clock = a_clock(store)
     send(store, {"ttd": [f"gone{n}@a.no" for n in range(4)]})
     scheduler.look_up_failed(clock)
     with store.read() as connection:
@@ -223,6 +228,10 @@ def test_what_the_clock_has_looked_up_of_many_is_told_while_it_is_new(
     send(store, {"ttd": ["gone5@a.no"]})
     assert groups(store)[0].now == Aftermath(1, 5, 0, 0, lately=1, whole=True), "no clock has looked for a while"
     assert (scheduler.look_up_failed, scheduler.KEEP_EVERY) in scheduler.JOBS
+
+
+def a_clock(store: Store) -> scheduler.Clock:
+    return scheduler.Clock(store, None, None, None, HOUR, None)  # type: ignore[arg-type]  # this job asks nobody else
 
 
 def later(store: Store, than: timedelta) -> None:
