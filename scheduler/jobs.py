@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from apscheduler.jobstores.base import JobLookupError
 
 from engine.admin import aftermath, api_keys, counts, failures, kept, pausing
+from engine.db.dialects import now
 from engine.db.retention import Reached, prune_some
 from engine.db.tables import aftermaths, lane_counts
 from engine.errors import Unavailable
@@ -163,12 +164,18 @@ def tell_expired(clock: Clock) -> None:
 
 def count(clock: Clock) -> None:
     """Count what is too much for everybody who looks."""
-    _look_for_all(clock, count, lane_counts, counts.large, counts.keep)
+    try:
+        _look_for_all(clock, count, lane_counts, counts.large, counts.keep)
+    except Unavailable as error:
+        log.warning("large numbers are counted at the next tick: %s", error.told())
 
 
 def look_up_failed(clock: Clock) -> None:
     """Look up what became of e-mails that failed, where they are too many for everybody who looks."""
-    _look_for_all(clock, look_up_failed, aftermaths, failures.of_many, aftermath.keep)
+    try:
+        _look_for_all(clock, look_up_failed, aftermaths, failures.of_many, aftermath.keep)
+    except Unavailable as error:
+        log.warning("what became of failures is looked up at the next tick: %s", error.told())
 
 
 def _look_for_all(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
@@ -176,24 +183,23 @@ def _look_for_all(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one i
     job: Callable[[Clock], None],
     table: Table,
     look: Callable[[Connection], _Found],
-    keep: Callable[[Connection, _Found], None],
+    keep: Callable[[Connection, datetime, _Found], None],
 ) -> None:
-    """Keep what a look finds, unless another clock has just done it."""
+    """Keep what a look finds, unless another clock has just done it; rest so many times as long as it took."""
     began = steady()
     try:
         with clock.store.read() as connection:
             age = kept.age(connection, table)
             if age is not None and age < KEEP_EVERY / 2:
                 return
-            found = look(connection)
+            at, found = now(connection), look(connection)
         if found or age is not None:
             with clock.store.write() as connection:
-                keep(connection, found)
-    except Unavailable as error:
-        log.warning("what takes long is looked at again at the next tick: %s", error.told())
-    rest = REST * timedelta(seconds=steady() - began)
-    if rest > KEEP_EVERY:
-        _run_in(clock, job, rest)
+                keep(connection, at, found)
+    finally:
+        rest = REST * timedelta(seconds=steady() - began)
+        if rest > KEEP_EVERY:
+            _run_in(clock, job, rest)
 
 
 JOBS: list[tuple[Callable[[Clock], None], timedelta]] = [

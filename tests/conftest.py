@@ -31,7 +31,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest) -> str:
-    """The database that the test runs on: tests that use this run on both."""
+    """The database that the test runs on; `make test` tries a test on one, unless they differ (mark `dialects`)."""
     return str(request.param)
 
 
@@ -104,5 +104,5 @@ def installation(
         settings["database_url"] = request.getfixturevalue("postgres").database()
     with ExitStack() as stack:
         running = stack.enter_context(Installation(tmp_path_factory.mktemp("installation"), **settings))
-        sharing.end_with_group(stack.close)
+        sharing.end_with(sharing.with_installation(database), stack.close)
         yield running

@@ -13,7 +13,7 @@ need postfix postfix /nowhere
 need smtp-sink postfix /nowhere
 need wrk wrk /nowhere
 need promtool prometheus /nowhere
-need chromium-headless-shell chromium-headless-shell "/usr/bin/chromium*"
+command -v chromium >/dev/null 2>&1 || need chromium-headless-shell chromium-headless-shell /nowhere
 need no-program libfaketime "/usr/lib/*/faketime/libfaketimeMT.so.1"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

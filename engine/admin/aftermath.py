@@ -20,13 +20,15 @@ from engine.db.tables import aftermaths, email_attempts, emails
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from sqlalchemy import Connection, Select
 
 HOUR, LATELY = timedelta(hours=1), timedelta(minutes=10)
 LOOKED_AT = 5_000  # attempts of all groups together, by those who look
 LARGEST = 20_000  # likewise, by the clock
-FEW = 500  # likewise; of more, what the clock has seen is told where that is new
+FEW = 500  # likewise; of more, what the clock has seen is told while that is new
+GROWN = 1.1  # times the attempts, beyond which a group is looked at again; one of which nothing is left, by one more
 FOR_GOOD = ("rejected", "in_doubt", "expired", "abandoned")  # outcomes; what else failed is tried again
 
 Key = tuple[str, bool]  # of a group: the wording's, and whether its e-mails are tried again by themselves
@@ -55,21 +57,30 @@ class Aftermath:
 
 def aftermath(connection: Connection, groups: Mapping[Key, int]) -> dict[Key, Aftermath]:
     """What has become of groups, each with the number of its attempts; a group is left out that the log has not."""
-    seen = _kept(connection) if sum(groups.values()) > FEW else {}
-    unseen = {key: count for key, count in groups.items() if key not in seen}
-    return seen | looked_up(connection, unseen, LOOKED_AT)
+    seen = _kept(connection, groups) if sum(groups.values()) > FEW else {}
+    unseen = {failure for failure, again in groups if (failure, again) not in seen}  # both of its groups, then
+    return looked_up(connection, {key: groups[key] for key in groups if key[0] in unseen}, LOOKED_AT) | seen
 
 
-def keep(connection: Connection, found: Mapping[Key, Aftermath]) -> None:
-    """Keep what was looked up, in place of what was kept before."""
-    rows = [{"failure": failure, "again": again, **asdict(each)} for (failure, again), each in found.items()]
-    kept.keep(connection, aftermaths, rows)
+def keep(connection: Connection, at: datetime, found: Mapping[Key, tuple[int, Aftermath]]) -> None:
+    """Keep what was looked up then, with the number of attempts, in place of what was kept before."""
+    rows = [
+        {"failure": failure, "again": again, "attempts": count, **asdict(each)}
+        for (failure, again), (count, each) in found.items()
+    ]
+    kept.keep(connection, aftermaths, at, rows)
 
 
-def _kept(connection: Connection) -> dict[Key, Aftermath]:
-    rows = connection.execute(select(aftermaths).where(kept.is_new(aftermaths))).all()
+def _kept(connection: Connection, groups: Mapping[Key, int]) -> dict[Key, Aftermath]:
+    """Of these groups, what the clock has found, unless so many have failed since that it is not true any more."""
     names = [field.name for field in fields(Aftermath)]
-    return {(row.failure, bool(row.again)): Aftermath(**{name: getattr(row, name) for name in names}) for row in rows}
+    found = {}
+    for row in connection.execute(select(aftermaths).where(kept.is_new(aftermaths))):
+        key, seen = (row.failure, bool(row.again)), Aftermath(**{name: getattr(row, name) for name in names})
+        bound = row.attempts * GROWN if seen.failed + seen.waiting else row.attempts
+        if groups.get(key, bound + 1) <= bound:
+            found[key] = seen
+    return found
 
 
 def looked_up(connection: Connection, groups: Mapping[Key, int], bound: int) -> dict[Key, Aftermath]:

@@ -81,10 +81,10 @@ def large(connection: Connection) -> Mapping[Place, int]:
     return found
 
 
-def keep(connection: Connection, found: Mapping[Place, int]) -> None:
-    """Keep what was counted, in place of what was kept before."""
+def keep(connection: Connection, at: datetime, found: Mapping[Place, int]) -> None:
+    """Keep what was counted then, in place of what was kept before."""
     rows = [{"lane": lane, "place": place, "number": number} for (lane, place), number in found.items()]
-    kept.keep(connection, lane_counts, rows)
+    kept.keep(connection, lane_counts, at, rows)
 
 
 def counted(  # type: ignore[explicit-any]  # SQLAlchemy's FromClause has one inside

@@ -105,10 +105,12 @@ def failures(connection: Connection) -> Sequence[FailureGroup]:
     return sorted(groups, key=lambda group: (group.settled, group.again))
 
 
-def of_many(connection: Connection) -> Mapping[Key, Aftermath]:
-    """What has become of the largest groups, where they have more attempts than everybody looks at."""
+def of_many(connection: Connection) -> Mapping[Key, tuple[int, Aftermath]]:
+    """What has become of the largest groups, each with its attempts, where these are more than everybody looks at."""
     groups = _attempts(connection.execute(_largest(_failed(connection))).all())
-    return looked_up(connection, groups, LARGEST) if sum(groups.values()) > FEW else {}
+    if sum(groups.values()) <= FEW:
+        return {}
+    return {key: (groups[key], each) for key, each in looked_up(connection, groups, LARGEST).items() if key in groups}
 
 
 def of_relays(connection: Connection) -> Mapping[str, tuple[int, int, int]]:

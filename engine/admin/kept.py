@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select
 
-from engine.db.dialects import Now, after, now
+from engine.db.dialects import Now, after, insert_new, now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, Table
 
-NEW = timedelta(seconds=30)  # for which it is told in place of a look
+NEW = timedelta(minutes=2)  # for which it is told in place of a look, unless the clock looks again before
 
 
 def is_new(table: Table) -> ColumnElement[bool]:  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
-    """Whether a row was kept a moment ago."""
+    """Whether a row was looked at a while ago, and no longer."""
     return table.c.at.between(after(-NEW), Now())
 
 
@@ -32,9 +33,9 @@ def age(connection: Connection, table: Table) -> timedelta | None:  # type: igno
 
 
 def keep(  # type: ignore[explicit-any]  # likewise
-    connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]
+    connection: Connection, table: Table, at: datetime, rows: Sequence[Mapping[str, object]]
 ) -> None:
-    """Keep these rows in place of those that were kept before."""
+    """Keep these rows, which were looked at then, in place of those that were kept before; of two clocks, one does."""
     connection.execute(delete(table))
     if rows:
-        connection.execute(table.insert().values(at=Now()), rows)
+        connection.execute(insert_new(connection.dialect.name, table).values([{**row, "at": at} for row in rows]))

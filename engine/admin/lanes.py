@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from engine.admin.counts import Counts
 
 
-SEEN = 2_000  # rows of a lane that come next, each on a page of its own
-SEEN_OF_MANY = 500  # likewise where there are more than SEEN; of many deliveries, the oldest
+SEEN = 2_000  # rows of a lane that come next, each on a page of its own; of many deliveries, the oldest
 # Within which an order is due that a worker has, or that is tried again, but for the few whose time somebody else says.
 SOON = timedelta(hours=3)
 
@@ -39,8 +38,8 @@ SOON = timedelta(hours=3)
 class LaneFigures:
     """A lane in numbers.
 
-    Rows in flight, retrying, or due before their due time are looked for among all up to SEEN; of more, among the
-    SEEN_OF_MANY soonest; of more orders, among those that are due SOON.
+    Rows in flight, retrying, or due before their due time are looked for among the SEEN soonest; of more orders than
+    that, among those that are due SOON.
 
     `more`: the names of numbers that were not counted to their end. `counted`: when those were counted that are too
     large for each look.
@@ -140,16 +139,16 @@ def _standings(
 
 def _of_rows(connection: Connection, lane: due.Lane[due.Claimed], found: Counts, moment: datetime) -> LaneFigures:
     due_at = lane.table.c.due_at
-    come, late, held, dead = (found[lane.name, place] for place in (LATER, LATE, HELD, DEAD))
-    unseen = come.number > SEEN
-    far = unseen and lane is due.ORDERS
-    later = soonest(lane, SEEN_OF_MANY if unseen else SEEN, due_at > Now(), *([due_at <= after(SOON)] if far else []))
-    late_ones = soonest(lane, SEEN_OF_MANY if lane is due.EMAILS else 1, due_at <= Now())
+    far = lane is due.ORDERS and found[lane.name, LATER].number > SEEN
+    later = soonest(lane, SEEN, due_at > Now(), *([due_at <= after(SOON)] if far else []))
+    late_ones = soonest(lane, SEEN if lane is due.EMAILS else 1, due_at <= Now())
     next_ = _standings(connection, later.stands.word, later.rows.c.attempts, later.stands.since)
     first = connection.scalar(select(func.min(late_ones.stands.since)))
     busy, early, tried = next_[Standing.IN_FLIGHT].rows, next_[Standing.DUE], next_[Standing.LATER].tried
+    come, late, held, dead = (found[lane.name, place] for place in (LATER, LATE, HELD, DEAD))
     oldest_due = _age(moment, first, early.since)
     paused = _oldest_paused(connection, lane, moment) if held.number else 0.0
+    unseen = come.number > SEEN
     more = {"waiting": come.more, "due": late.more or (unseen and early.rows > 0), "held": held.more, "dead": dead.more}
     return LaneFigures(
         name=lane.name,
@@ -215,7 +214,7 @@ def _of_webhooks(connection: Connection, found: Counts, moment: datetime) -> Lan
     kept = (deliveries.c.due_at.is_not(None), subscriptions.c.removed.is_(None))
     first = select(*columns).select_from(deliveries.join(subscriptions)).where(*kept)
     open_, dead = found[due.WEBHOOKS.name, OPEN], found[due.WEBHOOKS.name, DEAD]
-    c = first.order_by(deliveries.c.seq).limit(SEEN_OF_MANY if open_.at else COUNTED).subquery().c
+    c = first.order_by(deliveries.c.seq).limit(SEEN if open_.at else COUNTED).subquery().c
     seen = _standings(connection, c.word, c.attempts, c.since)
 
     def number(standing: Standing) -> Count:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_ENDS: list[Callable[[], None]] = []
+_ENDS: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)  # by group
 
 
-def end_with_group(end: Callable[[], None]) -> None:
-    """Call this after the last test of the group that runs."""
-    _ENDS.append(end)
+def with_installation(database: str) -> str:
+    """The name of the group of tests that share the installation on a database."""
+    return f"installation {database}".rstrip()
 
 
-def end_group() -> None:
+def end_with(group: str, end: Callable[[], None]) -> None:
+    """Call this after the last test of a group."""
+    _ENDS[group].append(end)
+
+
+def end(group: str) -> None:
     """The last test of a group is over."""
-    while _ENDS:
-        _ENDS.pop()()
+    while _ENDS[group]:
+        _ENDS[group].pop()()

@@ -84,8 +84,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
     """End what a group of tests shared."""
-    if item is _LAST[_group(item)]:
-        sharing.end_group()
+    if item is _LAST[group := _group(item)]:
+        sharing.end(group)
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
@@ -132,5 +132,6 @@ def _group(item: pytest.Item) -> str:
     module = item.nodeid.partition("::")[0]
     if module.startswith(_FIRST[0]):
         return "browser"
-    shares = "installation" in getattr(item, "fixturenames", ())
-    return f"{'installation' if shares else module} {_database(item)}".rstrip()
+    if "installation" in getattr(item, "fixturenames", ()):
+        return sharing.with_installation(_database(item))
+    return f"{module} {_database(item)}".rstrip()

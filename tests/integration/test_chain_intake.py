@@ -11,6 +11,7 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -116,6 +117,7 @@ def test_a_chain_comes_out_as_it_went_in(store: Store, posted: dict[str, Any], n
     assert len(text["notification"].get("reminders", ())) == len(posted["reminders"])
 
 
+@pytest.mark.dialects
 def test_of_a_thousand_identifiers_that_two_processes_get_at_once_each_makes_one_chain(store: Store) -> None:
     """Each process gets them in an order of its own, and some of them twice."""
     order = parse_order(

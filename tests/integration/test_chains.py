@@ -147,6 +147,7 @@ def test_an_instant_order_is_sent_at_once_and_shown_as_delivered(
     assert client.post(INSTANT, json=body).status_code == 200
 
 
+@pytest.mark.dialects
 def test_equal_identifiers_at_once_make_one_chain(client: httpx.Client) -> None:
     body = chain(requestedSendTime=at(timedelta(hours=1)))
     with ThreadPoolExecutor(8) as pool:

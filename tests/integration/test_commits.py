@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from engine.db.store import Store
 
+pytestmark = pytest.mark.dialects
+
 Groups = list[list[str]]
 
 

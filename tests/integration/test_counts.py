@@ -49,7 +49,7 @@ def count(store: Store) -> None:
     with store.read() as connection:
         found = counts.large(connection)
     with store.write() as connection:
-        counts.keep(connection, found)
+        counts.keep(connection, now(), found)
 
 
 def add_many(store: Store) -> None:

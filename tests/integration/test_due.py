@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from sqlalchemy import select, update
 
 from engine.db.tables import email_attempts, orders
@@ -20,6 +21,8 @@ from tests.helpers.waiting import LONG, patience
 
 if TYPE_CHECKING:
     from engine.db.store import Store
+
+pytestmark = pytest.mark.dialects
 
 LEASE = LONG
 SHORT = timedelta(milliseconds=-1)  # a lease that has passed already

@@ -219,6 +219,7 @@ def test_after_a_fault_claims_wait_for_those_who_have_outcomes_to_write(
     assert beating.settled()
 
 
+@pytest.mark.dialects
 def test_of_two_who_let_a_restored_database_go_on_at_once_one_does(store: Store) -> None:
     with store.write() as connection:
         restored(connection)

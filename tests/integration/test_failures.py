@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, select, update
 
 from engine.admin import jobs, kept
 from engine.admin.actions import act, find
-from engine.admin.aftermath import Aftermath, aftermath
+from engine.admin.aftermath import Aftermath, aftermath, keep
 from engine.admin.failures import OTHERS, FailureGroup, Share, failures, of_relays
 from engine.admin.lists import LARGEST, page
 from engine.admin.overview import overview
@@ -228,6 +228,47 @@ def test_what_the_clock_has_looked_up_of_many_is_told_while_it_is_new(
     send(store, {"ttd": ["gone5@a.no"]})
     assert groups(store)[0].now == Aftermath(1, 5, 0, 0, lately=1, whole=True), "no clock has looked for a while"
     assert (scheduler.look_up_failed, scheduler.KEEP_EVERY) in scheduler.JOBS
+
+
+def test_a_group_that_was_settled_is_looked_at_again_when_one_more_fails_and_another_when_it_has_grown(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.admin.aftermath.FEW", 4)
+    monkeypatch.setattr("engine.admin.failures.FEW", 4)
+    send(store, {"ttd": [f"gone{n}@a.no" for n in range(5)]})
+    retry(store)
+    work_off(store, accepted)
+    scheduler.look_up_failed(a_clock(store))
+    [gone] = groups(store)
+    assert (gone.now, gone.settled) == (Aftermath(0, 5, 0, 0, lately=0, whole=True), True)
+    send(store, {"ttd": ["gone5@a.no"]})
+    [gone] = groups(store)
+    assert (gone.now, gone.settled) == (Aftermath(1, 5, 0, 0, lately=1, whole=True), False)
+    send(store, {"ttd": [f"gone{n}@a.no" for n in range(6, 14)]})
+    later(store, scheduler.KEEP_EVERY)
+    scheduler.look_up_failed(a_clock(store))
+    send(store, {"ttd": ["gone14@a.no"]})
+    [gone] = groups(store)
+    assert (gone.now, gone.count) == (Aftermath(9, 5, 0, 0, lately=9, whole=True), 15), (
+        "so few more are no other picture"
+    )
+    send(store, {"ttd": ["gone15@a.no"]})
+    [gone] = groups(store)
+    assert gone.now == Aftermath(11, 5, 0, 0, lately=11, whole=True)
+
+
+def test_what_the_clock_has_seen_of_a_group_is_not_replaced_by_a_look_at_another_of_the_same_words(
+    store: Store,
+) -> None:
+    send(store, {"ttd": ["gone0@a.no"]})
+    [gone] = groups(store)
+    many = Aftermath(9_000, 0, 0, 0, lately=0, whole=True)
+    with store.write() as connection:
+        keep(connection, now(), {(gone.failure, False): (9_000, many)})
+        found = aftermath(connection, {(gone.failure, False): 9_000, (gone.failure, True): 1})
+        assert found == {(gone.failure, False): many}
+        keep(connection, now(), {})
+        assert connection.execute(select(aftermaths)).all() == []
 
 
 def a_clock(store: Store) -> scheduler.Clock:

@@ -7,8 +7,12 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from tests.helpers.waiting import wait_for
 from tests.servers.installation import API, Installation, order
+
+pytestmark = pytest.mark.dialects
 
 ORDERS = f"{API}/orders/email"
 

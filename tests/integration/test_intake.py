@@ -137,6 +137,7 @@ def test_an_instant_order_that_waits_for_nothing_wakes_its_own_workers(store: St
     assert woken == [due.ORDERS.name, INSTANT, due.ORDERS.name, due.ORDERS.name]
 
 
+@pytest.mark.dialects
 def test_two_web_processes_make_one_order_of_one_key(store: Store) -> None:
     key = Key("k", fingerprint(ORDER))
 

@@ -227,6 +227,7 @@ def test_the_end_of_a_pause_begins_nothing_for_what_another_one_has_held_back(st
         assert connection.execute(select(jobs_table.c.seq)).all() == []
 
 
+@pytest.mark.dialects
 def test_a_pause_that_ends_while_mail_is_claimed_leaves_none_behind(store: Store) -> None:
     """Either a claim sees that the pause has ended, or the end of the pause releases its mail."""
     for round_ in range(15):
@@ -429,6 +430,7 @@ def test_what_cannot_be_paused_is_named(store: Store, kind: str, value: str, rea
         assert connection.execute(select(pauses)).all() == []
 
 
+@pytest.mark.dialects
 def test_of_two_who_pause_the_same_at_once_the_second_is_told(store: Store) -> None:
     told: list[BaseException] = []
 

@@ -201,6 +201,7 @@ def test_others_whose_address_is_alike_stay(store: Store, cli: Cli) -> None:
         assert connection.scalar(select(func.count()).select_from(events).where(events.c.subject.in_(alike))) == 4
 
 
+@pytest.mark.dialects
 def test_who_follows_an_order_and_is_erased_while_their_portion_is_made_gets_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

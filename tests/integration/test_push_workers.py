@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
 from sqlalchemy import update
 
 from engine.auth.access import Rules
@@ -41,8 +42,6 @@ from tests.helpers.subscribers import (
 from tests.servers.http import Receiver, Say
 
 if TYPE_CHECKING:
-    import pytest
-
     from engine.db.store import Store
     from tests.helpers.pushing import Pushing
 
@@ -73,6 +72,7 @@ def test_an_outcome_that_cannot_be_written_takes_no_other_along(store: Store) ->
     assert harmless.state == DeliveryState.DELIVERED
 
 
+@pytest.mark.dialects
 def test_two_workers_share_subscribers_and_repeat_nothing(store: Store) -> None:
     async def both(first: Pushing) -> None:
         outbound = Outbound(Guard(allow_private=True))

@@ -111,6 +111,7 @@ def of_creator(store: Store, creator: str) -> int:
         return connection.scalars(select(func.count()).where(orders.c.creator == creator)).one()
 
 
+@pytest.mark.dialects
 def test_a_quota_holds_however_many_processes_take_orders_in_at_once(taking: Taking) -> None:
     taking.given("[default]\nper_day = 50\n")
 

@@ -85,6 +85,7 @@ def made(store: Store) -> list[Row[Any]]:
         return list(connection.execute(select(orders).order_by(orders.c.seq)))
 
 
+@pytest.mark.dialects
 def test_clocks_that_run_at_once_make_each_run_once(store: Store) -> None:
     for number in range(25):
         stored(store, name=str(number))

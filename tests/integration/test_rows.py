@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Boolean, Integer, Text, delete, event, select, update
@@ -13,10 +14,11 @@ from engine.db.rows import Rows, run
 from engine.db.tables import contacts
 
 if TYPE_CHECKING:
-    import pytest
     from sqlalchemy import Connection
 
     from engine.db.store import Store
+
+pytestmark = pytest.mark.dialects
 
 GIVEN = Rows(seq=Integer(), identity=Text(), name=Text(), email=Text(), is_reserved=Boolean())
 INSERT = GIVEN.insert_into(contacts)

@@ -115,6 +115,7 @@ def test_what_is_sent_again_keeps_its_entry(store: Store) -> None:
     assert Entry.of(entry, Words(reports=False)).recipients[0].status == "Email_Failed_Bounced"
 
 
+@pytest.mark.dialects
 def test_a_reader_misses_no_order_and_sees_none_twice_while_others_end_orders(store: Store) -> None:
     writers, each = 16, 25
     done = threading.Event()

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from engine.db.store import Store
     from engine.email.outgoing import Outgoing
 
+pytestmark = pytest.mark.dialects
+
 MANY = counting.SMALL + 50
 
 

@@ -171,6 +171,7 @@ def test_an_upload_goes_on_where_it_broke_off(store: Store) -> None:
     assert again == upload
 
 
+@pytest.mark.dialects
 def test_two_uploads_at_once_do_not_both_count(store: Store) -> None:
     order_id = opened(store)
     one, other = (reading(store, order_id).take(lines(*FIVE)) for _ in range(2))

@@ -188,6 +188,7 @@ def test_an_attempt_in_doubt_stays_in_doubt(store: Store) -> None:
     assert take_back(store, name) == Counter({Fate.IN_DOUBT: 2})
 
 
+@pytest.mark.dialects
 def test_while_a_worker_has_it_nobody_says_that_it_was_withdrawn(store: Store) -> None:
     single, several = place(store), place(store, *TWO)
     names = [the_order(store, seq).id for seq in (single, several)]

@@ -120,6 +120,7 @@ aftermaths = Table(  # what became of many e-mails that failed alike: see engine
     Column("cancelled", Integer, nullable=False),
     Column("lately", Integer, nullable=False),
     Column("whole", Boolean, nullable=False),
+    Column("attempts", BigInteger, nullable=False),  # that failed so in the hour before
     Column("at", Instant, nullable=False),  # when they were looked at
 )
 

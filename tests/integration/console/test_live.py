@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 
 from api.console.live import OF_ONE
 from engine.db.store import CONNECTIONS
@@ -62,6 +63,7 @@ def test_one_live_page_too_many_ends_the_oldest(site: Site) -> None:
     assert asyncio.run(open_many()).rstrip().endswith("event: full\r\ndata:")
 
 
+@pytest.mark.dialects
 def test_a_page_waits_for_nobodys_writes(site: Site, store: Store) -> None:
     browser = site.browser("anna")
     go_on = threading.Event()

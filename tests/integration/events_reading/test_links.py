@@ -71,6 +71,7 @@ def test_a_page_without_a_visible_event_has_a_next_one(client: httpx.Client, ins
     assert pages == [[], [], names]
 
 
+@pytest.mark.dialects
 def test_who_reads_while_others_write_misses_nothing(client: httpx.Client, installation: Installation) -> None:
     where, writers, each = resource(), 6, 60
     published: list[str] = []
