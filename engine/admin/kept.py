@@ -19,7 +19,7 @@ NEW = timedelta(minutes=2)  # for which it is told in place of a look, unless th
 
 
 def is_new(table: Table) -> ColumnElement[bool]:  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
-    """Whether a row was looked at a while ago, and no longer."""
+    """Whether what a row tells may stand in place of a look."""
     return table.c.at.between(after(-NEW), Now())
 
 
