@@ -16,6 +16,7 @@ from bench.figures import Figure, median, say
 from bench.processes import Sink, cpu_of
 from bench.varsel import Varsel
 from engine.admin.rates import SPANS
+from scheduler.jobs import KEEP_EVERY
 from tests.servers.postgres import Postgres
 
 if TYPE_CHECKING:
@@ -178,6 +179,7 @@ def run() -> list[Figure]:
 def measured(database: str, url: str, folder: Path, relay: str, cpu: Callable[[], float] = lambda: 0.0) -> list[Figure]:
     """The pages of a database that is filled; `cpu`: seconds that its own processes have taken so far."""
     with Varsel(folder, url, relay, workers=0) as varsel:
+        time.sleep(2 * KEEP_EVERY.total_seconds())  # by then, the scheduler has looked at what it keeps for all pages
         return pages(varsel.port, database, lambda: varsel.cpu() + cpu())
 
 
