@@ -6,17 +6,19 @@ import http.client
 import re
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from bench import archive
 from bench.figures import Figure, median, say
-from bench.processes import Sink, cpu_of
+from bench.processes import Sink, cpu_of, wait_until
 from bench.varsel import Varsel
+from engine.admin import kept
 from engine.admin.rates import SPANS
-from scheduler.jobs import KEEP_EVERY
+from engine.db.store import Store
+from engine.db.tables import aftermaths, lane_counts
 from tests.servers.postgres import Postgres
 
 if TYPE_CHECKING:
@@ -179,8 +181,14 @@ def run() -> list[Figure]:
 def measured(database: str, url: str, folder: Path, relay: str, cpu: Callable[[], float] = lambda: 0.0) -> list[Figure]:
     """The pages of a database that is filled; `cpu`: seconds that its own processes have taken so far."""
     with Varsel(folder, url, relay, workers=0) as varsel:
-        time.sleep(2 * KEEP_EVERY.total_seconds())  # by then, the scheduler has looked at what it keeps for all pages
+        with closing(Store(url)) as store:
+            wait_until(lambda: _has_looked(store), "the scheduler, to look at what it keeps for all pages")
         return pages(varsel.port, database, lambda: varsel.cpu() + cpu())
+
+
+def _has_looked(store: Store) -> bool:
+    with store.read() as connection:
+        return all(kept.age(connection, table.c.at) is not None for table in (aftermaths, lane_counts))
 
 
 def pages(port: int, database: str, cpu: Callable[[], float]) -> list[Figure]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from apscheduler.schedulers.base import BaseScheduler
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Column, Connection
 
     from engine.db.store import Store
     from engine.orders.runs import Making
@@ -165,7 +165,7 @@ def tell_expired(clock: Clock) -> None:
 def count(clock: Clock) -> None:
     """Count what is too much for everybody who looks."""
     try:
-        _look_for_all(clock, count, lane_counts, counts.large, counts.keep)
+        _look_for_all(clock, count, lane_counts.c.at, counts.large, counts.keep)
     except Unavailable as error:
         log.warning("large numbers are counted at the next tick: %s", error.told())
 
@@ -173,15 +173,15 @@ def count(clock: Clock) -> None:
 def look_up_failed(clock: Clock) -> None:
     """Look up what became of e-mails that failed, where they are too many for everybody who looks."""
     try:
-        _look_for_all(clock, look_up_failed, aftermaths, failures.of_many, aftermath.keep)
+        _look_for_all(clock, look_up_failed, aftermaths.c.at, failures.aftermath_of_many, aftermath.keep)
     except Unavailable as error:
         log.warning("what became of failures is looked up at the next tick: %s", error.told())
 
 
-def _look_for_all(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
+def _look_for_all(
     clock: Clock,
     job: Callable[[Clock], None],
-    table: Table,
+    kept_at: Column[datetime],
     look: Callable[[Connection], _Found],
     keep: Callable[[Connection, datetime, _Found], None],
 ) -> None:
@@ -189,7 +189,7 @@ def _look_for_all(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one i
     began = steady()
     try:
         with clock.store.read() as connection:
-            age = kept.age(connection, table)
+            age = kept.age(connection, kept_at)
             if age is not None and age < KEEP_EVERY / 2:
                 return
             at, found = now(connection), look(connection)

@@ -59,7 +59,14 @@ def aftermath(connection: Connection, groups: Mapping[Key, int]) -> dict[Key, Af
     """What has become of groups, each with the number of its attempts; a group is left out that the log has not."""
     seen = _kept(connection, groups) if sum(groups.values()) > FEW else {}
     unseen = {failure for failure, again in groups if (failure, again) not in seen}  # both of its groups, then
-    return looked_up(connection, {key: groups[key] for key in groups if key[0] in unseen}, LOOKED_AT) | seen
+    return _looked_up(connection, {key: groups[key] for key in groups if key[0] in unseen}, LOOKED_AT) | seen
+
+
+def of_many(connection: Connection, groups: Mapping[Key, int]) -> Mapping[Key, tuple[int, Aftermath]]:
+    """The same for the clock, each with its attempts, where these are more than everybody looks at."""
+    if sum(groups.values()) <= FEW:
+        return {}
+    return {key: (groups[key], each) for key, each in _looked_up(connection, groups, LARGEST).items() if key in groups}
 
 
 def keep(connection: Connection, at: datetime, found: Mapping[Key, tuple[int, Aftermath]]) -> None:
@@ -75,7 +82,7 @@ def _kept(connection: Connection, groups: Mapping[Key, int]) -> dict[Key, Afterm
     """Of these groups, what the clock has found, unless so many have failed since that it is not true any more."""
     names = [field.name for field in fields(Aftermath)]
     found = {}
-    for row in connection.execute(select(aftermaths).where(kept.is_new(aftermaths))):
+    for row in connection.execute(select(aftermaths).where(kept.is_new(aftermaths.c.at))):
         key, seen = (row.failure, bool(row.again)), Aftermath(**{name: getattr(row, name) for name in names})
         bound = row.attempts * GROWN if seen.failed + seen.waiting else row.attempts
         if groups.get(key, bound + 1) <= bound:
@@ -83,7 +90,7 @@ def _kept(connection: Connection, groups: Mapping[Key, int]) -> dict[Key, Afterm
     return found
 
 
-def looked_up(connection: Connection, groups: Mapping[Key, int], bound: int) -> dict[Key, Aftermath]:
+def _looked_up(connection: Connection, groups: Mapping[Key, int], bound: int) -> dict[Key, Aftermath]:
     """The same as it is at this moment, by up to so many attempts of all groups together."""
     if not groups:
         return {}

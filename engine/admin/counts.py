@@ -56,7 +56,7 @@ Counts: TypeAlias = Mapping[Place, Count]
 
 def counts(connection: Connection) -> Counts:
     """Of each place; of deliveries by their standing only what the clock has counted."""
-    told = select(lane_counts, kept.is_new(lane_counts).label("is_new"))
+    told = select(lane_counts, kept.is_new(lane_counts.c.at).label("is_new"))
     rows = connection.execute(told.where(lane_counts.c.at.between(after(-LASTING), Now()))).all()
     sure = {(row.lane, row.place) for row in rows if row.is_new}
     most = {place: SURE if place in sure else COUNTED for place in _ROWS}

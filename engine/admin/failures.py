@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, case, func, or_, select
 
-from engine.admin.aftermath import FEW, FOR_GOOD, HOUR, LARGEST, aftermath, looked_up
+from engine.admin.aftermath import FOR_GOOD, HOUR, aftermath, of_many
 from engine.db.dialects import now
 from engine.db.tables import EPOCH, MILLISECOND, attempt_sums, milliseconds, wordings
 from engine.observability.sums import EVERY
@@ -105,12 +105,9 @@ def failures(connection: Connection) -> Sequence[FailureGroup]:
     return sorted(groups, key=lambda group: (group.settled, group.again))
 
 
-def of_many(connection: Connection) -> Mapping[Key, tuple[int, Aftermath]]:
-    """What has become of the largest groups, each with its attempts, where these are more than everybody looks at."""
-    groups = _attempts(connection.execute(_largest(_failed(connection))).all())
-    if sum(groups.values()) <= FEW:
-        return {}
-    return {key: (groups[key], each) for key, each in looked_up(connection, groups, LARGEST).items() if key in groups}
+def aftermath_of_many(connection: Connection) -> Mapping[Key, tuple[int, Aftermath]]:
+    """What the clock keeps of the largest groups."""
+    return of_many(connection, _attempts(connection.execute(_largest(_failed(connection)))))
 
 
 def of_relays(connection: Connection) -> Mapping[str, tuple[int, int, int]]:

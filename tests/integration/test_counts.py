@@ -18,6 +18,7 @@ from engine.events.storing import persist
 from engine.models import EmailState, OrderState
 from engine.queue import lateness
 from scheduler import jobs
+from tests.helpers.clocks import clock_of
 from tests.helpers.plans import plans, scans
 from tests.helpers.rows import PAUSED, add_email, add_order, add_subscription, an_event, now
 
@@ -134,7 +135,7 @@ def test_counts_from_before_the_databases_clock_was_set_back_are_not_told_and_ma
         connection.execute(update(lane_counts).values(at=now() + HOUR))
         assert lane(connection, "orders").counted is None
         add_order(connection, due_in=-HOUR)
-    jobs.count(jobs.Clock(store, None, None, None, HOUR, None))  # type: ignore[arg-type]  # it asks nobody else
+    jobs.count(clock_of(store))
     with store.read() as connection:
         assert lane(connection, "orders").due == MANY + 1
 
@@ -149,7 +150,7 @@ def test_nothing_is_kept_of_what_is_few(store: Store) -> None:
     with store.read() as connection:
         places = {row.lane for row in connection.execute(lane_counts.select())}
         assert places == {"emails"}
-        assert kept.age(connection, lane_counts) is not None
+        assert kept.age(connection, lane_counts.c.at) is not None
 
 
 def test_deliveries_are_counted_by_where_they_stand(store: Store) -> None:
@@ -233,10 +234,10 @@ def test_no_look_at_the_lanes_walks_through_a_table(store: Store) -> None:
 
 def test_the_clock_counts_what_is_large_and_rests(store: Store) -> None:
     assert (jobs.count, jobs.KEEP_EVERY) in jobs.JOBS
-    clock = jobs.Clock(store, None, None, None, HOUR, None)  # type: ignore[arg-type]  # it asks nobody else
+    clock = clock_of(store)
     jobs.count(clock)
     with store.read() as connection:
-        assert kept.age(connection, lane_counts) is None
+        assert kept.age(connection, lane_counts.c.at) is None
     add_many(store)
     jobs.count(clock)
     with store.write() as connection:

@@ -23,6 +23,7 @@ from engine.observability import sums
 from engine.observability.heartbeat import Heartbeat, Kind
 from engine.observability.sums import MOST, Ending, Sums
 from scheduler import jobs as scheduler
+from tests.helpers.clocks import clock_of
 from tests.helpers.plans import plans, scans
 from tests.helpers.relaying import Delivering, deliver
 from tests.helpers.rows import add_email, add_order, now
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from engine.db.store import Store
     from tests.servers.smtp_script import Step
 
-HOUR = timedelta(hours=1)
 UNKNOWN = "550 5.1.1 <address> no such user"
 
 
@@ -195,8 +195,7 @@ def test_of_a_large_group_the_newest_are_looked_at_and_small_ones_as_a_whole(
     gone = next(group for group in groups(store) if not group.again)
     assert (gone.now, gone.settled) == (Aftermath(0, 6, 0, 0, lately=0, whole=False), False), "others may be failed"
     monkeypatch.setattr("engine.admin.aftermath.FEW", 6)
-    monkeypatch.setattr("engine.admin.failures.FEW", 6)
-    scheduler.look_up_failed(a_clock(store))
+    scheduler.look_up_failed(clock_of(store))
     gone = next(group for group in groups(store) if not group.again)
     assert (gone.now, gone.settled) == (Aftermath(0, 9, 0, 0, lately=0, whole=True), True), "the clock looks further"
 
@@ -205,8 +204,7 @@ def test_what_the_clock_has_looked_up_of_many_is_told_while_it_is_new(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("engine.admin.aftermath.FEW", 4)
-    monkeypatch.setattr("engine.admin.failures.FEW", 4)
-    clock = a_clock(store)
+    clock = clock_of(store)
     send(store, {"ttd": [f"gone{n}@a.no" for n in range(4)]})
     scheduler.look_up_failed(clock)
     with store.read() as connection:
@@ -234,11 +232,10 @@ def test_a_group_that_was_settled_is_looked_at_again_when_one_more_fails_and_ano
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("engine.admin.aftermath.FEW", 4)
-    monkeypatch.setattr("engine.admin.failures.FEW", 4)
     send(store, {"ttd": [f"gone{n}@a.no" for n in range(5)]})
     retry(store)
     work_off(store, accepted)
-    scheduler.look_up_failed(a_clock(store))
+    scheduler.look_up_failed(clock_of(store))
     [gone] = groups(store)
     assert (gone.now, gone.settled) == (Aftermath(0, 5, 0, 0, lately=0, whole=True), True)
     send(store, {"ttd": ["gone5@a.no"]})
@@ -246,7 +243,7 @@ def test_a_group_that_was_settled_is_looked_at_again_when_one_more_fails_and_ano
     assert (gone.now, gone.settled) == (Aftermath(1, 5, 0, 0, lately=1, whole=True), False)
     send(store, {"ttd": [f"gone{n}@a.no" for n in range(6, 14)]})
     later(store, scheduler.KEEP_EVERY)
-    scheduler.look_up_failed(a_clock(store))
+    scheduler.look_up_failed(clock_of(store))
     send(store, {"ttd": ["gone14@a.no"]})
     [gone] = groups(store)
     assert (gone.now, gone.count) == (Aftermath(9, 5, 0, 0, lately=9, whole=True), 15), (
@@ -269,10 +266,6 @@ def test_what_the_clock_has_seen_of_a_group_is_not_replaced_by_a_look_at_another
         assert found == {(gone.failure, False): many}
         keep(connection, now(), {})
         assert connection.execute(select(aftermaths)).all() == []
-
-
-def a_clock(store: Store) -> scheduler.Clock:
-    return scheduler.Clock(store, None, None, None, HOUR, None)  # type: ignore[arg-type]  # this job asks nobody else
 
 
 def later(store: Store, than: timedelta) -> None:
