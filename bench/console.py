@@ -180,7 +180,7 @@ def run() -> list[Figure]:
 
 def measured(database: str, url: str, folder: Path, relay: str, cpu: Callable[[], float] = lambda: 0.0) -> list[Figure]:
     """The pages of a database that is filled; `cpu`: seconds that its own processes have taken so far."""
-    with Varsel(folder, url, relay, workers=0) as varsel:
+    with Varsel(folder, url, relay, workers=0, scheduler=True) as varsel:
         with closing(Store(url)) as store:
             wait_until(lambda: _has_looked(store), "the scheduler, to look at what it keeps for all pages")
         return pages(varsel.port, database, lambda: varsel.cpu() + cpu())

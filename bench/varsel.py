@@ -24,12 +24,22 @@ LIFETIME = timedelta(hours=2)
 
 
 class Varsel:
-    """An installation in `folder`; `workers` and `webs`: processes of these (0 workers: no scheduler, either)."""
+    """An installation in `folder`; `workers` and `webs`: processes of these; `scheduler`: one, also without workers."""
 
-    def __init__(self, folder: Path, database_url: str, smtp_url: str, *, workers: int, webs: int = 1) -> None:
+    def __init__(  # noqa: PLR0913 an installation has so many parts
+        self,
+        folder: Path,
+        database_url: str,
+        smtp_url: str,
+        *,
+        workers: int,
+        webs: int = 1,
+        scheduler: bool = False,
+    ) -> None:
         self._folder = folder
         self._workers = workers
         self._webs = webs
+        self._has_scheduler = scheduler or workers > 0
         self._running = ExitStack()
         folder.mkdir(parents=True, exist_ok=True)
         self.database_url = database_url or f"sqlite:///{folder}/varsel.db"
@@ -67,6 +77,7 @@ class Varsel:
             if self._workers:
                 wait_for_workers(redis.url, self._workers)
                 self._start(starting, "instant worker", "worker", "--instant")
+            if self._has_scheduler:
                 self._start(starting, "scheduler", "scheduler")
             self._start(starting, "web", "web", "--port", str(self.port), "--processes", str(self._webs))
             wait_until(self._ready, "the API")
