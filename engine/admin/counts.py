@@ -1,8 +1,8 @@
 """How many rows of a lane are due, come later, are paused, or have failed, however many these are.
 
 Whoever looks counts up to COUNTED: that takes a bounded time, and small numbers are those of this moment. What goes
-beyond is counted to its end by the clock, now and then, and kept for everybody who looks. Where it was a moment ago,
-they count up to SURE alone: whether it is few again.
+beyond is counted to its end by the clock, now and then, and kept for everybody who looks, with what it finds among the
+rows that come next (near.py). Where it was a moment ago, they count up to SURE alone: whether it is few again.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sqlalchemy import Integer, bindparam, func, literal, select
 
-from engine.admin import kept
-from engine.admin.standing import Standing, of_deliveries
+from engine.admin import kept, near, open_deliveries
 from engine.db.dialects import Now, after
 from engine.db.tables import (
     DELIVERY_DEAD,
@@ -25,7 +24,6 @@ from engine.db.tables import (
     emails,
     lane_counts,
     orders,
-    subscriptions,
     waiting_events,
 )
 from engine.queue import due
@@ -34,12 +32,10 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, FromClause, Select
 
 COUNTED = 10_000  # rows of a kind are counted up to here by those who look
-SURE = 500  # likewise, of a kind that was large a moment ago
 LARGEST = 10_000_000  # likewise, by the clock
 LASTING = timedelta(minutes=5)  # for which what the clock has counted is told
 Place: TypeAlias = tuple[str, str]  # a lane, and where its rows are
 LATER, LATE, HELD, DEAD, OPEN = "to come", "late", "paused", "dead", "open"
-_STANDINGS = (Standing.LATER, Standing.DUE, Standing.PAUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +50,49 @@ class Count:
 Counts: TypeAlias = Mapping[Place, Count]
 
 
+def of_lane(found: Counts, lane: str) -> Mapping[str, Count]:
+    """The counts of one lane."""
+    return {place: count for (name, place), count in found.items() if name == lane}
+
+
 def counts(connection: Connection) -> Counts:
     """Of each place; of deliveries by their standing only what the clock has counted."""
     told = select(lane_counts, kept.is_new(lane_counts.c.at).label("is_new"))
     rows = connection.execute(told.where(lane_counts.c.at.between(after(-LASTING), Now()))).all()
     sure = {(row.lane, row.place) for row in rows if row.is_new}
-    most = {place: SURE if place in sure else COUNTED for place in _ROWS}
+    most = {place: near.SURE if place in sure else COUNTED for place in _ROWS}
     found = {place: Count(number, more=number >= most[place]) for place, number in _bounded(connection, most).items()}
-    large = {place for place, count in found.items() if count.more}
+    large, many = {place for place, count in found.items() if count.more}, _many(found)
     for row in rows:
         place = (row.lane, row.place)
-        if place in large or (place not in found and (row.lane, OPEN) in large):
+        looked_at = place not in most and ((row.lane, OPEN) in large or (row.is_new and row.lane in many))
+        if place in large or looked_at:
             found[place] = Count(max(most.get(place, 0), row.number), more=row.number >= LARGEST, at=row.at)
     return found
 
 
 def large(connection: Connection) -> Mapping[Place, int]:
-    """Of places that have more than others count, how many there are; takes a second for a few million."""
-    most = dict.fromkeys(_ROWS, COUNTED)
-    beyond = [place for place, number in _bounded(connection, most).items() if number >= COUNTED]
+    """Of places that have more than others count, how many there are; of lanes where many wait, what is near.
+
+    It takes a second for a few million.
+    """
+    numbers = _bounded(connection, dict.fromkeys(_ROWS, COUNTED))
+    beyond = [place for place, number in numbers.items() if number >= COUNTED]
     found = {place: connection.execute(_number(_ROWS[place]), {"most": LARGEST}).scalar_one() for place in beyond}
     if (due.WEBHOOKS.name, OPEN) in beyond:
-        by_standing = select(_DELIVERIES.c.word, func.count()).group_by(_DELIVERIES.c.word)
-        numbers: dict[str, int] = dict(connection.execute(by_standing, {"most": LARGEST}).all())
-        found |= {(due.WEBHOOKS.name, standing): numbers.get(standing, 0) for standing in _STANDINGS}
+        its = open_deliveries.places(open_deliveries.by_standing(connection, LARGEST))
+        found |= {(due.WEBHOOKS.name, place): number for place, number in its.items()}
+    bounded = {place: Count(number) for place, number in numbers.items()}
+    for lane in (due.ORDERS, due.EMAILS):
+        if lane.name in _many(bounded):
+            its = near.look(connection, lane, near.FAR, numbers[lane.name, LATER]).places
+            found |= {(lane.name, place): number for place, number in its.items()}
     return found
+
+
+def _many(found: Counts) -> set[str]:
+    """The lanes of which more rows are due or come later than everybody reads who looks."""
+    return {name for (name, place), count in found.items() if place in (LATER, LATE) and count.number >= near.SURE}
 
 
 def keep(connection: Connection, at: datetime, found: Mapping[Place, int]) -> None:
@@ -124,13 +138,6 @@ _BOUNDED = select(
         _number(rows.limit(bindparam(f"most_{number}", type_=Integer()))).scalar_subquery().label(f"number_{number}")
         for number, rows in enumerate(_ROWS.values())
     )
-)
-_DELIVERIES = (
-    select(of_deliveries().word.label("word"))
-    .select_from(deliveries.join(subscriptions))
-    .where(deliveries.c.due_at.is_not(None), subscriptions.c.removed.is_(None))
-    .limit(bindparam("most", type_=Integer()))
-    .subquery()
 )
 
 

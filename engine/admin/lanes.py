@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
+from engine.admin import open_deliveries
 from engine.admin.amounts import Amount
-from engine.admin.counts import COUNTED, DEAD, HELD, LATE, LATER, OPEN, Count, counted, counts
+from engine.admin.counts import COUNTED, DEAD, HELD, LATE, LATER, OPEN, Count, counted, counts, of_lane
+from engine.admin.near import seen
 from engine.admin.soonest import paused_first, soonest
-from engine.admin.standing import Standing, of_deliveries
+from engine.admin.standing import Standing
 from engine.db import dialects
-from engine.db.dialects import Now, after
-from engine.db.tables import Instant, deliveries, events, pauses, subscriptions, waiting_events
+from engine.db.dialects import Now
+from engine.db.tables import Instant, events, pauses, subscriptions, waiting_events
 from engine.queue import due, lateness
 from engine.queue.pauses import LANE
 from engine.text.language import _
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Connection, Select, Table
-
-    from engine.admin.counts import Counts
-
-
-SEEN = 2_000  # rows of a lane that come next, each on a page of its own; of many deliveries, the oldest
-# Within which an order is due that a worker has, or that is tried again, but for the few whose time somebody else says.
-SOON = timedelta(hours=3)
+    from sqlalchemy import Connection, Select, Table
 
 
 @dataclass(frozen=True, slots=True)
 class LaneFigures:
     """A lane in numbers.
 
-    Rows in flight, retrying, or due before their due time are looked for among the SEEN soonest; of more orders than
-    that, among those that are due SOON.
+    Rows in flight, retrying, or due before their due time are looked for among those that come next: see near.py.
 
     `more`: the names of numbers that were not counted to their end. `counted`: when those were counted that are too
     large for each look.
@@ -93,13 +86,8 @@ def lanes(connection: Connection, *names: str) -> list[LaneFigures]:
     rows = connection.execute(select(pauses).where(pauses.c.kind == LANE))
     paused = {row.value: _by(row.who, row.ends, row.reason) for row in rows}
     found, moment = counts(connection), dialects.now(connection)
-    each: dict[str, Callable[[], LaneFigures]] = {
-        due.ORDERS.name: lambda: _of_rows(connection, due.ORDERS, found, moment),
-        due.EMAILS.name: lambda: _of_rows(connection, due.EMAILS, found, moment),
-        due.FAN_OUTS.name: lambda: _of_fan_outs(connection, found, moment),
-        due.WEBHOOKS.name: lambda: _of_webhooks(connection, found, moment),
-    }
-    figures = [look() for name, look in each.items() if not names or name in names]
+    looks = {name: look for name, look in _LOOKS.items() if not names or name in names}
+    figures = [look(connection, of_lane(found, name), moment) for name, look in looks.items()]
     return [lane.paused(paused[lane.name]) if lane.name in paused else lane for lane in figures]
 
 
@@ -116,52 +104,28 @@ def _by(who: str, ends: datetime | None, reason: str) -> str:
     return f"{by}: {reason}" if reason else by
 
 
-@dataclass(frozen=True, slots=True)
-class _Counted:
-    """Rows of one standing: how many, how many of them were tried before, and since when the first has been due."""
-
-    rows: int = 0
-    tried: int = 0
-    since: datetime | None = None
-
-
-def _standings(
-    connection: Connection,
-    word: ColumnElement[str],
-    attempts: ColumnElement[int],
-    since: ColumnElement[datetime],
-) -> defaultdict[str, _Counted]:
-    """By standing, the rows that are looked at."""
-    tried = func.count().filter(attempts > 0)
-    chosen = select(word.label("word"), func.count(), tried, func.min(since)).group_by(word)
-    return defaultdict(_Counted, {row.word: _Counted(*row[1:]) for row in connection.execute(chosen)})
-
-
-def _of_rows(connection: Connection, lane: due.Lane[due.Claimed], found: Counts, moment: datetime) -> LaneFigures:
-    due_at = lane.table.c.due_at
-    far = lane is due.ORDERS and found[lane.name, LATER].number > SEEN
-    later = soonest(lane, SEEN, due_at > Now(), *([due_at <= after(SOON)] if far else []))
-    late_ones = soonest(lane, SEEN if lane is due.EMAILS else 1, due_at <= Now())
-    next_ = _standings(connection, later.stands.word, later.rows.c.attempts, later.stands.since)
-    first = connection.scalar(select(func.min(late_ones.stands.since)))
-    busy, early, tried = next_[Standing.IN_FLIGHT].rows, next_[Standing.DUE], next_[Standing.LATER].tried
-    come, late, held, dead = (found[lane.name, place] for place in (LATER, LATE, HELD, DEAD))
-    oldest_due = _age(moment, first, early.since)
+def _of_rows(
+    lane: due.Lane[due.Claimed], connection: Connection, found: Mapping[str, Count], moment: datetime
+) -> LaneFigures:
+    come, late, held, dead = (found[place] for place in (LATER, LATE, HELD, DEAD))
+    its = seen(connection, lane, found, come.number, late.number)
+    oldest_due = _age(moment, its.since) if late.number + its.early else 0.0
     paused = _oldest_paused(connection, lane, moment) if held.number else 0.0
-    unseen = come.number > SEEN
-    more = {"waiting": come.more, "due": late.more or (unseen and early.rows > 0), "held": held.more, "dead": dead.more}
+    more = {"waiting": come.more, "due": late.more, "held": held.more, "dead": dead.more}
+    if not its.whole:
+        more |= {"due": late.more or its.early > 0, "in_flight": its.in_flight > 0, "retrying": its.retrying > 0}
     return LaneFigures(
         name=lane.name,
-        waiting=max(0, come.number - busy - early.rows),
-        due=late.number + early.rows,
-        in_flight=busy,
-        retrying=tried,
+        waiting=max(0, come.number - its.in_flight - its.early),
+        due=late.number + its.early,
+        in_flight=its.in_flight,
+        retrying=its.retrying,
         held=held.number,
         dead=dead.number,
         oldest_due_seconds=oldest_due,
         oldest_seconds=max(oldest_due, paused),
-        more=_names(more | {"in_flight": unseen and busy > 0, "retrying": unseen and tried > 0}),
-        counted=_earliest(come, late, held, dead),
+        more=_names(more),
+        counted=_earliest(come.at, late.at, held.at, dead.at, its.at),
     )
 
 
@@ -169,9 +133,9 @@ def _names(more: dict[str, bool]) -> Sequence[str]:
     return sorted(name for name, is_more in more.items() if is_more)
 
 
-def _earliest(*found: Count) -> datetime | None:
-    """When the oldest of these counts was made, of those that were not made now."""
-    return min((count.at for count in found if count.at), default=None)
+def _earliest(*times: datetime | None) -> datetime | None:
+    """When the oldest was counted, of those that were not counted now."""
+    return min((at for at in times if at), default=None)
 
 
 def _oldest_paused(connection: Connection, lane: due.Lane[due.Claimed], moment: datetime) -> float:
@@ -187,11 +151,11 @@ def _age(moment: datetime, *begun: datetime | None) -> float:
     return max(0.0, (moment - min(known)).total_seconds()) if known else 0.0
 
 
-def _of_fan_outs(connection: Connection, found: Counts, moment: datetime) -> LaneFigures:
+def _of_fan_outs(connection: Connection, found: Mapping[str, Count], moment: datetime) -> LaneFigures:
     """Of fan-outs, events wait; what is in flight are steps."""
     first = select(func.min(waiting_events.c.event_seq)).scalar_subquery()
     stored = connection.scalar(select(events.c.registered).where(events.c.seq == first))
-    late = found[due.FAN_OUTS.name, LATE]
+    late = found[LATE]
     return LaneFigures(
         name=due.FAN_OUTS.name,
         waiting=0,
@@ -207,34 +171,23 @@ def _of_fan_outs(connection: Connection, found: Counts, moment: datetime) -> Lan
     )
 
 
-def _of_webhooks(connection: Connection, found: Counts, moment: datetime) -> LaneFigures:
-    """Of webhooks, deliveries wait; what is in flight are subscriptions. Of many deliveries, the oldest are seen."""
-    stands = of_deliveries()
-    columns = (stands.word.label("word"), deliveries.c.attempts, stands.since.label("since"))
-    kept = (deliveries.c.due_at.is_not(None), subscriptions.c.removed.is_(None))
-    first = select(*columns).select_from(deliveries.join(subscriptions)).where(*kept)
-    open_, dead = found[due.WEBHOOKS.name, OPEN], found[due.WEBHOOKS.name, DEAD]
-    c = first.order_by(deliveries.c.seq).limit(SEEN if open_.at else COUNTED).subquery().c
-    seen = _standings(connection, c.word, c.attempts, c.since)
-
-    def number(standing: Standing) -> Count:
-        return found.get((due.WEBHOOKS.name, standing), Count(seen[standing].rows, more=open_.more))
-
-    waiting, ready, held = (number(standing) for standing in (Standing.LATER, Standing.DUE, Standing.PAUSED))
-    tried, since = seen[Standing.LATER].tried, seen[Standing.DUE].since
-    more = {"waiting": waiting.more, "due": ready.more, "held": held.more, "dead": dead.more}
+def _of_webhooks(connection: Connection, found: Mapping[str, Count], moment: datetime) -> LaneFigures:
+    """Of webhooks, deliveries wait; what is in flight are subscriptions."""
+    open_, dead = found[OPEN], found[DEAD]
+    its = open_deliveries.kept(found) or open_deliveries.by_standing(connection, COUNTED)
+    waiting, ready, held = (its[standing] for standing in (Standing.LATER, Standing.DUE, Standing.PAUSED))
     return LaneFigures(
         name=due.WEBHOOKS.name,
         waiting=waiting.number,
         due=ready.number,
         in_flight=_claimed(connection, subscriptions),
-        retrying=tried,
+        retrying=waiting.tried,
         held=held.number,
         dead=dead.number,
-        oldest_due_seconds=_age(moment, since),
-        oldest_seconds=_age(moment, since, seen[Standing.PAUSED].since),
-        more=_names(more | {"retrying": open_.more and tried > 0}),
-        counted=_earliest(waiting, ready, held, dead),
+        oldest_due_seconds=_age(moment, ready.since),
+        oldest_seconds=_age(moment, ready.since, held.since),
+        more=_names(dict.fromkeys(("waiting", "due", "held", "retrying"), open_.more) | {"dead": dead.more}),
+        counted=_earliest(*(count.at for count in found.values())),
     )
 
 
@@ -243,3 +196,11 @@ def _claimed(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
 ) -> int:
     """Rows in flight: their due times are the ends of leases."""
     return counted(connection, table, table.c.due_at > Now(), table.c.unresolved > 0)
+
+
+_LOOKS: Mapping[str, Callable[[Connection, Mapping[str, Count], datetime], LaneFigures]] = {
+    due.ORDERS.name: partial(_of_rows, due.ORDERS),
+    due.EMAILS.name: partial(_of_rows, due.EMAILS),
+    due.FAN_OUTS.name: _of_fan_outs,
+    due.WEBHOOKS.name: _of_webhooks,
+}

@@ -169,7 +169,7 @@ def batch(  # noqa: PLR0913, PLR0917 a page without its rows
     narrowed = _narrowed(connection, resource, given)
     found: list[Row[Any]] = []
     for part, beyond in _from(narrowed, cursor):
-        chosen = _ordered(resource, narrowed, part).where(*narrowed.checks, also, *beyond)
+        chosen = _ordered(resource, narrowed, part, *beyond).where(*narrowed.checks, also)
         found += connection.execute(chosen.limit(size - len(found))).all()
         if len(found) == size:
             return [row.key for row in found], cursors.written(found[-1][1:])
@@ -223,10 +223,11 @@ def _shown_on(  # noqa: PLR0913 where a page begins has so many parts
     """
     found: list[Row[Any]] = []
     for part, beyond in _from(narrowed, cursor, itself=itself):
-        looked_at = _ordered(resource, narrowed, part).where(*beyond)
+        looked_at = _ordered(resource, narrowed, part, *beyond)
         end = _window_end(connection, narrowed, part, looked_at, itself=itself) if narrowed.checks else None
         within = [] if end is None else [_compared(narrowed, part, end, beyond=False, itself=not itself)]
-        found += connection.execute(looked_at.where(*narrowed.checks, *within).limit(size - len(found))).all()
+        chosen = _ordered(resource, narrowed, part, *within, *beyond).where(*narrowed.checks)
+        found += connection.execute(chosen.limit(size - len(found))).all()
         if end is not None or len(found) == size:
             return found, end
     return found, None
@@ -256,13 +257,16 @@ def _from(
     return [(part, [beyond]), *((behind, ()) for behind in narrowed.parts[place + 1 :])]
 
 
-def _ordered(resource: Resource, narrowed: Narrowed, part: Part) -> Select[Any]:
-    """What an index answers of a part.
+def _ordered(resource: Resource, narrowed: Narrowed, part: Part, *within: ColumnElement[bool]) -> Select[Any]:
+    """What an index answers of a part, `within` the bounds of a page.
+
+    These come first: of two bounds on one side, SQLite begins or ends at the first that it meets, and reads all rows up
+    to the other.
 
     Where it is sorted afterwards, no index may seem to have that order: for a frequent text, PostgreSQL would walk
     through the whole list, and expect to meet one soon.
     """
-    chosen = select(resource.key.label("key"), *part.order).where(part.which, *narrowed.by)
+    chosen = select(resource.key.label("key"), *part.order).where(*within, part.which, *narrowed.by)
     order = [func.coalesce(column, column) for column in part.order] if narrowed.sorted else part.order
     return chosen.order_by(*(column.desc() if narrowed.newest_first else column for column in order))
 

@@ -10,7 +10,7 @@ from sqlalchemy import and_, false, func, or_, select
 
 from engine.admin import lookups
 from engine.admin.belonging import of_order
-from engine.admin.filters import EMAIL_ERRORS, contains, first_id, had_attempt, to_address
+from engine.admin.filters import EMAIL_ERRORS, contains, had_attempt, to_address
 from engine.admin.narrowed import Narrowed, Part, created_in
 from engine.admin.standing import GROUPS, REPEATED, RETRYING, Standing, of_emails, of_orders
 from engine.db.dialects import Now
@@ -29,6 +29,7 @@ from engine.queue.pauses import in_force
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
+    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import Connection, Table
@@ -102,8 +103,13 @@ def narrow_emails(connection: Connection, given: Given) -> Narrowed:
         found.by.append(emails.c.last_update >= failed - CLOSE)  # which it has from its last attempt
     _email_attempt(connection, found, given)
     _email_ended(found, given)
-    created_in(found, emails.c.id, given)
+    created_in(found, emails.c.id, {"since": given.get("since"), "until": _made_until(given)})
     return found
+
+
+def _made_until(given: Given) -> datetime | None:
+    """Before when an e-mail was made: it was before it was settled."""
+    return min((until for until in (given.get("until"), given.get("upto")) if until), default=None)
 
 
 def _priority(found: Narrowed, table: Table, given: Given) -> None:
@@ -133,14 +139,12 @@ def _email_attempt(connection: Connection, found: Narrowed, given: Given) -> Non
 
 
 def _email_ended(found: Narrowed, given: Given) -> None:
-    """When an e-mail was settled; it was made before."""
+    """When an e-mail was settled."""
     c, since, until = emails.c, given.get("ended"), given.get("upto")
     if since or until:
         found.rest.append(and_(c.due_at.is_(None), c.paused_by.is_(None)))
     found.rest += [c.last_update >= since] if since else []
     found.rest += [c.last_update < until] if until else []
-    if until and found.newest_first:
-        found.by.append(c.id < first_id(until))
 
 
 def _email_state(connection: Connection, found: Narrowed, state: str, *, few: bool) -> None:

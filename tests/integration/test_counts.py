@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import delete, select, update
 
-from engine.admin import counts, kept, lanes, leaving
+from engine.admin import counts, kept, lanes, leaving, near
 from engine.admin.holding import stopped_by, told
 from engine.admin.overview import overview
 from engine.admin.paused import paused
@@ -38,7 +38,7 @@ TABLES = ("orders", "emails", "events", "deliveries", "email_attempts")
 def _few_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (counts, lanes):
         monkeypatch.setattr(module, "COUNTED", BOUND)
-    monkeypatch.setattr(counts, "SURE", BOUND - 1)
+    monkeypatch.setattr(near, "SURE", BOUND - 1)
 
 
 def lane(connection: Connection, name: str) -> LaneFigures:
@@ -256,7 +256,7 @@ def test_the_clock_counts_what_is_large_and_rests(store: Store) -> None:
 def test_of_many_orders_those_in_hand_and_tried_again_are_found_among_the_soon_due(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lanes, "SEEN", 2)
+    monkeypatch.setattr(near, "SEEN", 2)
     with store.write() as connection:
         add_order(connection, state=OrderState.PROCESSING, unresolved=1, due_in=timedelta(seconds=20))
         add_order(connection, state=OrderState.PROCESSING, attempts=1, due_in=HOUR)

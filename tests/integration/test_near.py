@@ -1,0 +1,171 @@
+"""What is near of a lane where much waits: what the clock has found among many, and what is so at this moment."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import delete, update
+
+from engine.admin import counts, kept, lanes, near
+from engine.db.tables import deliveries, emails, lane_counts, milliseconds, orders, subscriptions
+from engine.events.storing import persist
+from engine.models import EmailState, OrderState
+from scheduler import jobs
+from tests.helpers.clocks import clock_of
+from tests.helpers.rows import add_email, add_order, add_subscription, an_event, now
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from engine.admin.lanes import LaneFigures
+    from engine.db.store import Store
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+READ = 3  # rows that who looks reads, whether the clock has looked or not
+
+
+@pytest.fixture(autouse=True)
+def _few_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(near, "SURE", READ)
+    monkeypatch.setattr(near, "SEEN", READ)
+
+
+def lane(store: Store, name: str = "emails") -> LaneFigures:
+    with store.read() as connection:
+        return next(each for each in lanes.lanes(connection) if each.name == name)
+
+
+def add_many(connection: Connection) -> int:
+    """Behind READ e-mails that come next: one in flight, two tried before, two that wait for a pace; their order."""
+    order = add_order(connection, state=OrderState.COMPLETED)
+    for _ in range(READ):
+        add_email(connection, order, due_in=MINUTE)
+    add_email(connection, order, due_in=2 * MINUTE, state=EmailState.SENDING, unresolved=1)
+    for _ in range(2):
+        add_email(connection, order, due_in=HOUR, attempts=1)
+        add_email(connection, order, due_in=2 * HOUR, **paced(since=now() - HOUR))
+    return order
+
+
+def paced(since: datetime) -> dict[str, Any]:
+    return {"waits_for": "domain example.no", "rank": milliseconds(since), "expires_at": since + 48 * HOUR}
+
+
+def test_beyond_the_rows_that_everybody_reads_it_is_what_the_clock_has_found(store: Store) -> None:
+    with store.write() as connection:
+        add_many(connection)
+    before = lane(store)
+    assert (before.in_flight, before.retrying, before.due, before.oldest_due_seconds) == (0, 0, 0, 0.0)
+    jobs.count(clock_of(store))
+    found = lane(store)
+    assert (found.in_flight, found.retrying, found.due, found.waiting) == (1, 2, 2, READ + 2)
+    assert found.oldest_due_seconds == pytest.approx(HOUR.total_seconds(), abs=60)
+    assert (found.more, found.counted is not None) == ([], True)
+
+
+def test_numbers_say_that_there_may_be_more_where_the_clock_has_not_read_all(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(near, "FAR", READ + 2)
+    with store.write() as connection:
+        add_many(connection)
+    jobs.count(clock_of(store))
+    found = lane(store)
+    assert (found.in_flight, found.retrying, list(found.more)) == (1, 1, ["in_flight", "retrying"])
+
+
+def test_what_is_in_flight_at_this_moment_comes_before_what_the_clock_has_found(store: Store) -> None:
+    with store.write() as connection:
+        order = add_many(connection)
+    jobs.count(clock_of(store))
+    with store.write() as connection:
+        for _ in range(2):
+            add_email(connection, order, due_in=MINUTE / 2, state=EmailState.SENDING, unresolved=1)
+    assert lane(store).in_flight == 2
+
+
+def test_where_little_waits_again_nothing_is_told_that_was_found_before(store: Store) -> None:
+    with store.write() as connection:
+        add_many(connection)
+    jobs.count(clock_of(store))
+    with store.write() as connection:
+        connection.execute(delete(emails).where(emails.c.seq > READ - 1))
+    found = lane(store)
+    assert (found.waiting, found.in_flight, found.retrying, found.due, found.counted) == (READ - 1, 0, 0, 0, None)
+
+
+def test_what_the_clock_found_too_long_ago_is_not_told(store: Store) -> None:
+    with store.write() as connection:
+        add_many(connection)
+    jobs.count(clock_of(store))
+    with store.write() as connection:
+        connection.execute(update(lane_counts).values(at=now() - kept.NEW - MINUTE))
+    assert lane(store).retrying == 0
+
+
+def test_the_oldest_of_many_that_are_due_is_the_one_that_the_clock_has_found(store: Store) -> None:
+    """An e-mail that was put off is due from its send time on, and stands behind others."""
+    with store.write() as connection:
+        order = add_order(connection, state=OrderState.COMPLETED)
+        for _ in range(READ):
+            add_email(connection, order, due_in=-2 * MINUTE)
+        add_email(connection, order, due_in=-MINUTE, expires_at=now() + timedelta(hours=47))
+    assert lane(store).oldest_due_seconds < 10 * 60
+    jobs.count(clock_of(store))
+    assert lane(store).oldest_due_seconds == pytest.approx(HOUR.total_seconds(), abs=60)
+    with store.write() as connection:
+        connection.execute(delete(emails).where(emails.c.seq > 1))
+    assert lane(store).oldest_due_seconds < 10 * 60, "few are due: it is so at this moment"
+
+
+def test_a_lane_of_which_nothing_is_due_is_not_late(store: Store) -> None:
+    with store.write() as connection:
+        order = add_order(connection, state=OrderState.COMPLETED)
+        for _ in range(READ + 1):
+            add_email(connection, order, due_in=HOUR)
+        for _ in range(READ):
+            add_email(connection, order, due_in=-2 * MINUTE)
+    jobs.count(clock_of(store))
+    with store.write() as connection:
+        connection.execute(
+            update(emails).where(emails.c.due_at < now()).values(due_at=None, state=EmailState.SUCCEEDED)
+        )
+    found = lane(store)
+    assert (found.due, found.oldest_due_seconds, found.oldest_seconds) == (0, 0.0, 0.0)
+
+
+def test_of_many_orders_too(store: Store) -> None:
+    with store.write() as connection:
+        for _ in range(READ):
+            add_order(connection, due_in=MINUTE)
+        add_order(connection, due_in=HOUR, attempts=1)
+    assert lane(store, "orders").retrying == 0
+    jobs.count(clock_of(store))
+    assert lane(store, "orders").retrying == 1
+    with store.write() as connection:
+        connection.execute(update(orders).values(due_at=None))
+    assert lane(store, "orders").retrying == 0
+
+
+def test_of_many_deliveries_the_clock_keeps_the_ones_tried_before_and_the_oldest(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counts, "COUNTED", READ)
+    monkeypatch.setattr(lanes, "COUNTED", READ)
+    with store.write() as connection:
+        add_subscription(connection, "https://receiver.example/hook")
+        add_subscription(connection, "https://paused.example/hook", paused_reason="Paused by an operator.")
+        persist(connection, [an_event() for _ in range(READ + 1)])
+        connection.execute(update(deliveries).values(due_at=now() - MINUTE))
+        last = deliveries.c.seq > 2 * READ
+        connection.execute(update(deliveries).where(last).values(due_at=now() - HOUR))
+        connection.execute(update(deliveries).where(deliveries.c.seq == 1).values(due_at=now() + HOUR, attempts=1))
+        connection.execute(update(subscriptions).values(due_at=now() - HOUR))
+    assert lane(store, "webhooks").oldest_seconds < 10 * 60
+    jobs.count(clock_of(store))
+    found = lane(store, "webhooks")
+    assert (found.retrying, found.waiting, found.due, found.held) == (1, 1, READ, READ + 1)
+    assert (found.oldest_due_seconds, found.oldest_seconds) == pytest.approx((HOUR.total_seconds(),) * 2, abs=60)
+    assert (found.more, found.counted is not None) == ([], True)
