@@ -188,7 +188,8 @@ def measured(database: str, url: str, folder: Path, relay: str, cpu: Callable[[]
 
 def _has_looked(store: Store) -> bool:
     with store.read() as connection:
-        return all(kept.age(connection, table.c.at) is not None for table in (aftermaths, lane_counts))
+        ages = [kept.age(connection, table.c.at) for table in (aftermaths, lane_counts)]
+        return all(age is not None and age < kept.NEW for age in ages)
 
 
 def pages(port: int, database: str, cpu: Callable[[], float]) -> list[Figure]:
