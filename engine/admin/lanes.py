@@ -140,9 +140,7 @@ def _earliest(*times: datetime | None) -> datetime | None:
 
 def _oldest_paused(connection: Connection, lane: due.Lane[due.Claimed], moment: datetime) -> float:
     """For how long the first row that a pause stops has waited."""
-    rows, stands = paused_first(lane, 1)
-    first: Select[datetime] = select(func.coalesce(stands.since, rows.c.last_update, type_=Instant()))
-    return _age(moment, *connection.scalars(first))
+    return _age(moment, *connection.scalars(_FIRST_PAUSED[lane.name]))
 
 
 def _age(moment: datetime, *begun: datetime | None) -> float:
@@ -174,7 +172,9 @@ def _of_fan_outs(connection: Connection, found: Mapping[str, Count], moment: dat
 def _of_webhooks(connection: Connection, found: Mapping[str, Count], moment: datetime) -> LaneFigures:
     """Of webhooks, deliveries wait; what is in flight are subscriptions."""
     open_, dead = found[OPEN], found[DEAD]
-    its = open_deliveries.kept(found) or open_deliveries.by_standing(connection, COUNTED)
+    kept = open_deliveries.kept(found)
+    its = kept or open_deliveries.by_standing(connection, COUNTED)
+    more = open_.more or (open_.at is not None and kept is None)  # an older program's clock has counted these alone
     waiting, ready, held = (its[standing] for standing in (Standing.LATER, Standing.DUE, Standing.PAUSED))
     return LaneFigures(
         name=due.WEBHOOKS.name,
@@ -186,7 +186,7 @@ def _of_webhooks(connection: Connection, found: Mapping[str, Count], moment: dat
         dead=dead.number,
         oldest_due_seconds=_age(moment, ready.since),
         oldest_seconds=_age(moment, ready.since, held.since),
-        more=_names(dict.fromkeys(("waiting", "due", "held", "retrying"), open_.more) | {"dead": dead.more}),
+        more=_names(dict.fromkeys(("waiting", "due", "held", "retrying"), more) | {"dead": dead.more}),
         counted=_earliest(*(count.at for count in found.values())),
     )
 
@@ -198,6 +198,13 @@ def _claimed(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
     return counted(connection, table, table.c.due_at > Now(), table.c.unresolved > 0)
 
 
+def _first_paused(lane: due.Lane[due.Claimed]) -> Select[datetime]:
+    """Since when the first row that a pause stops has waited: to build the statement takes longer than to run it."""
+    rows, stands = paused_first(lane, 1)
+    return select(func.coalesce(stands.since, rows.c.last_update, type_=Instant()))
+
+
+_FIRST_PAUSED = {lane.name: _first_paused(lane) for lane in (due.ORDERS, due.EMAILS)}
 _LOOKS: Mapping[str, Callable[[Connection, Mapping[str, Count], datetime], LaneFigures]] = {
     due.ORDERS.name: partial(_of_rows, due.ORDERS),
     due.EMAILS.name: partial(_of_rows, due.EMAILS),

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Integer, bindparam, func, select
 
 from engine.admin.soonest import soonest
 from engine.admin.standing import RETRYING, Standing
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection, Select
 
     from engine.admin.counts import Count
 
@@ -77,22 +77,42 @@ def seen(
 
 def look(connection: Connection, lane: due.Lane[due.Claimed], most: int, come: int) -> Near:
     """What is found among so many that come, and are due; `come`: how many come."""
-    due_at = lane.table.c.due_at
+    statements = _LOOKS[lane.name]
     far = lane is due.ORDERS and come >= most
-    later = soonest(lane, most, due_at > Now(), *([due_at <= after(SOON)] if far else []))
-    late = soonest(lane, most if lane is due.EMAILS else 1, due_at <= Now())
-    word, tried = later.stands.word, func.count().filter(later.rows.c.attempts > 0)
-    chosen = select(word.label("word"), func.count(), tried, func.min(later.stands.since)).group_by(word)
-    found = {word: (rows, tried, since) for word, rows, tried, since in connection.execute(chosen)}
+    rows = connection.execute(statements.soon if far else statements.later, {"most": most})
+    found = {word: (number, tried, since) for word, number, tried, since in rows}
     none = (0, 0, None)
     early, _, early_since = found.get(Standing.DUE, none)
-    known = [early_since, connection.scalar(select(func.min(late.stands.since)))]
+    known = [early_since, connection.scalar(statements.late, {"most": most if lane is due.EMAILS else 1})]
     return Near(
         in_flight=found.get(Standing.IN_FLIGHT, none)[0],
         early=early,
         retrying=found.get(Standing.LATER, none)[1],
         since=min((since for since in known if since is not None), default=None),
     )
+
+
+class _Looking(NamedTuple):
+    """How a lane is looked at: to build the statements takes longer than to run them."""
+
+    later: Select[str, int, int, datetime]
+    soon: Select[str, int, int, datetime]  # of those alone that are due SOON
+    late: Select[datetime]
+
+
+def _looking(lane: due.Lane[due.Claimed]) -> _Looking:
+    due_at, most = lane.table.c.due_at, bindparam("most", type_=Integer())
+
+    def by_standing(*which: ColumnElement[bool]) -> Select[str, int, int, datetime]:
+        its = soonest(lane, most, due_at > Now(), *which)
+        word, tried = its.stands.word, func.count().filter(its.rows.c.attempts > 0)
+        return select(word.label("word"), func.count(), tried, func.min(its.stands.since)).group_by(word)
+
+    late = soonest(lane, most, due_at <= Now())
+    return _Looking(by_standing(), by_standing(due_at <= after(SOON)), select(func.min(late.stands.since)))
+
+
+_LOOKS = {lane.name: _looking(lane) for lane in (due.ORDERS, due.EMAILS)}
 
 
 def _kept(counts: Mapping[str, Count]) -> Near | None:

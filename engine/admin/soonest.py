@@ -11,7 +11,7 @@ from engine.db.tables import emails, orders
 from engine.queue import due
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Subquery
+    from sqlalchemy import BindParameter, ColumnElement, Subquery
 
 _BOTH = ("seq", "state", "due_at", "paused_by", "unresolved", "attempts", "last_update")
 _ORDERS = (*(orders.c[name] for name in _BOTH), orders.c.creator)
@@ -30,7 +30,7 @@ class Looked(NamedTuple):
     stands: Standings
 
 
-def soonest(lane: due.Lane[due.Claimed], most: int, *which: ColumnElement[bool]) -> Looked:
+def soonest(lane: due.Lane[due.Claimed], most: int | BindParameter[int], *which: ColumnElement[bool]) -> Looked:
     """The rows of a lane that come next; of these, those of `which`, which says something of their due time.
 
     To say more than once that there is one lets PostgreSQL expect few rows: it would read and sort all of them.
@@ -44,7 +44,12 @@ def paused_first(lane: due.Lane[due.Claimed], most: int, *which: ColumnElement[b
     return _first(lane, most, lane.table.c.seq, lane.table.c.paused_by.is_not(None), *which)
 
 
-def _first(lane: due.Lane[due.Claimed], most: int, order: ColumnElement[object], *which: ColumnElement[bool]) -> Looked:
+def _first(
+    lane: due.Lane[due.Claimed],
+    most: int | BindParameter[int],
+    order: ColumnElement[object],
+    *which: ColumnElement[bool],
+) -> Looked:
     its = _ORDERS if lane is due.ORDERS else _EMAILS
     rows = select(*its).where(*which).order_by(order).limit(most).subquery("looked_at")
     if lane is due.ORDERS:
