@@ -40,7 +40,10 @@ LATER, LATE, HELD, DEAD, OPEN = "to come", "late", "paused", "dead", "open"
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many rows; `more`: at least so many. `at`: when they were counted, if that was not now."""
+    """How many rows; `more`: at least so many. `at`: when they were counted, if that was not now.
+
+    Where the place is a time, milliseconds since 1970.
+    """
 
     number: int
     more: bool = False
@@ -80,18 +83,18 @@ def large(connection: Connection) -> Mapping[Place, int]:
     beyond = [place for place, number in numbers.items() if number >= COUNTED]
     found = {place: connection.execute(_number(_ROWS[place]), {"most": LARGEST}).scalar_one() for place in beyond}
     if (due.WEBHOOKS.name, OPEN) in beyond:
-        its = open_deliveries.places(open_deliveries.by_standing(connection, LARGEST))
+        its = open_deliveries.places(open_deliveries.many(connection, LARGEST))
         found |= {(due.WEBHOOKS.name, place): number for place, number in its.items()}
-    bounded = {place: Count(number) for place, number in numbers.items()}
     for lane in (due.ORDERS, due.EMAILS):
-        if lane.name in _many(bounded):
-            its = near.look(connection, lane, near.FAR, numbers[lane.name, LATER]).places
+        come, late = numbers[lane.name, LATER], found.get((lane.name, LATE), numbers[lane.name, LATE])
+        if max(come, late) >= near.SURE:
+            its = near.look(connection, lane, near.FAR, come, late).places
             found |= {(lane.name, place): number for place, number in its.items()}
     return found
 
 
 def _many(found: Counts) -> set[str]:
-    """The lanes of which more rows are due or come later than everybody reads who looks."""
+    """The lanes of which as many rows are due, or come later, as everybody reads who looks."""
     return {name for (name, place), count in found.items() if place in (LATER, LATE) and count.number >= near.SURE}
 
 

@@ -77,7 +77,7 @@ class Parts(Collector):
             database_took = _timed(lambda: ping(connection))
             found = lanes(connection)
             slow = slowness(connection)
-            stalled = lateness.stalled(connection, [lane.name for lane in found if lane.in_flight])
+            stalled = lateness.stalled(connection, [lane.name for lane in found if lane.is_worked_on])
             seen = watched(connection)
             unending = pausing.unending(connection)
             usable = relays(connection, slow)
@@ -118,12 +118,12 @@ def _lanes(found: Sequence[LaneFigures]) -> Iterable[Metric]:
     depth = GaugeMetricFamily(
         "varsel_depth",
         "Rows of a lane by state: waiting (for their time), due, in_flight (claimed; of webhooks, subscriptions), "
-        "retrying (of those that wait: tried before), held (by a pause), dead (given up). Numbers from 10,000 on are "
-        "those that the scheduler has counted last." + _SAME,
+        "retrying (of those that wait: tried before), held (by a pause), dead (given up). Where many "
+        "wait, some are those that the scheduler has counted last." + _SAME,
         labels=["lane", "state"],
     )
     due_now = GaugeMetricFamily(
-        "varsel_due", "Rows due now; from 10,000 on, as the scheduler has counted them." + _SAME, labels=["lane"]
+        "varsel_due", "Rows due now; of many, as the scheduler has counted them." + _SAME, labels=["lane"]
     )
     oldest = GaugeMetricFamily(
         "varsel_oldest_due_seconds", "For how long the oldest due row has waited." + _SAME, labels=["lane"]

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from engine.admin import open_deliveries
 from engine.admin.amounts import Amount
 from engine.admin.counts import COUNTED, DEAD, HELD, LATE, LATER, OPEN, Count, counted, counts, of_lane
-from engine.admin.near import seen
+from engine.admin.near import near
 from engine.admin.soonest import paused_first, soonest
 from engine.admin.standing import Standing
 from engine.db import dialects
@@ -75,6 +75,11 @@ class LaneFigures:
         return Amount(getattr(self, name), more=name in self.more)
 
     @property
+    def is_worked_on(self) -> bool:
+        """Whether workers have rows of it at this moment; False: perhaps not."""
+        return self.in_flight > 0 and self.counted is None
+
+    @property
     def left(self) -> Amount:
         """What is not done: due, later, and paused."""
         parts = [self.amount(name) for name in ("due", "waiting", "held")]
@@ -108,12 +113,11 @@ def _of_rows(
     lane: due.Lane[due.Claimed], connection: Connection, found: Mapping[str, Count], moment: datetime
 ) -> LaneFigures:
     come, late, held, dead = (found[place] for place in (LATER, LATE, HELD, DEAD))
-    its = seen(connection, lane, found, come.number, late.number)
-    oldest_due = _age(moment, its.since) if late.number + its.early else 0.0
+    its = near(connection, lane, found, come.number, late.number)
+    oldest_due = _age(moment, its.since)
     paused = _oldest_paused(connection, lane, moment) if held.number else 0.0
     more = {"waiting": come.more, "due": late.more, "held": held.more, "dead": dead.more}
-    if not its.whole:
-        more |= {"due": late.more or its.early > 0, "in_flight": its.in_flight > 0, "retrying": its.retrying > 0}
+    more |= {("due" if kind == "early" else kind): True for kind in its.more}
     return LaneFigures(
         name=lane.name,
         waiting=max(0, come.number - its.in_flight - its.early),
@@ -173,7 +177,7 @@ def _of_webhooks(connection: Connection, found: Mapping[str, Count], moment: dat
     """Of webhooks, deliveries wait; what is in flight are subscriptions."""
     open_, dead = found[OPEN], found[DEAD]
     kept = open_deliveries.kept(found)
-    its = kept or open_deliveries.by_standing(connection, COUNTED)
+    its = kept or open_deliveries.oldest(connection, COUNTED)
     more = open_.more or (open_.at is not None and kept is None)  # an older program's clock has counted these alone
     waiting, ready, held = (its[standing] for standing in (Standing.LATER, Standing.DUE, Standing.PAUSED))
     return LaneFigures(
@@ -186,8 +190,11 @@ def _of_webhooks(connection: Connection, found: Mapping[str, Count], moment: dat
         dead=dead.number,
         oldest_due_seconds=_age(moment, ready.since),
         oldest_seconds=_age(moment, ready.since, held.since),
-        more=_names(dict.fromkeys(("waiting", "due", "held", "retrying"), more) | {"dead": dead.more}),
-        counted=_earliest(*(count.at for count in found.values())),
+        more=_names(
+            dict.fromkeys(("waiting", "due", "held"), more)
+            | {"retrying": more and waiting.tried > 0, "dead": dead.more}
+        ),
+        counted=_earliest(dead.at, open_.at if kept else None),
     )
 
 

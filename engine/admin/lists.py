@@ -223,8 +223,10 @@ def _shown_on(  # noqa: PLR0913 where a page begins has so many parts
     """
     found: list[Row[Any]] = []
     for part, beyond in _from(narrowed, cursor, itself=itself):
-        looked_at = _ordered(resource, narrowed, part, *beyond)
-        end = _window_end(connection, narrowed, part, looked_at, itself=itself) if narrowed.checks else None
+        end = None
+        if narrowed.checks:
+            looked_at = _ordered(resource, narrowed, part, *beyond)
+            end = _window_end(connection, narrowed, part, looked_at, itself=itself)
         within = [] if end is None else [_compared(narrowed, part, end, beyond=False, itself=not itself)]
         chosen = _ordered(resource, narrowed, part, *within, *beyond).where(*narrowed.checks)
         found += connection.execute(chosen.limit(size - len(found))).all()

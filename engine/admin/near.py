@@ -1,6 +1,6 @@
 """What is in flight, tried before, or due before its due time, of a lane's rows that come next.
 
-Whoever looks reads the SEEN soonest, each of which may lie on a page of its own. Where more than SURE wait, the clock
+Whoever looks reads the SEEN soonest, each of which may lie on a page of its own. Where SURE or more wait, the clock
 reads the FAR soonest and keeps what it found: then whoever looks reads SURE, for what is of this moment.
 """
 
@@ -28,74 +28,117 @@ if TYPE_CHECKING:
 
 SURE = 500  # rows that are read where the clock has read more
 SEEN = 2_000  # where it has not
-FAR = 10_000  # by the clock
+FAR = 10_000  # by the clock; no more than others count
 # Within which an order is due that a worker has, or that is tried again, but for the few whose time somebody else says.
 SOON = timedelta(hours=3)
-EARLY = "early"  # as a place of counts, which has the others beside it
-SINCE = "due since"  # likewise: a time, in milliseconds
+# As places of counts. The last two are times, in milliseconds.
+IN_FLIGHT, EARLY, LATE, EARLY_SINCE, LATE_SINCE = "in flight", "early", "late then", "early from", "late from"
 
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """How many rows of each kind; `since`: from when on the first that is due has been; `at`: when the clock looked.
+    """How many rows of each kind, and since when the first of those that are due has been.
 
-    `whole`: all that come were read.
+    `more`: the kinds of which there may be more. `at`: when the clock looked, if something of it is told.
     """
 
     in_flight: int = 0
     early: int = 0  # due before their due time
     retrying: int = 0  # come later, tried before
-    since: datetime | None = None
+    late: int = 0  # how many were due when the clock looked
+    early_since: datetime | None = None
+    late_since: datetime | None = None
     at: datetime | None = None
-    whole: bool = True
+    more: frozenset[str] = frozenset()
+
+    @property
+    def since(self) -> datetime | None:
+        """Since when the first has been due, early or late."""
+        return min((since for since in (self.early_since, self.late_since) if since), default=None)
 
     @property
     def places(self) -> Mapping[str, int]:
         """It as counts, for the clock to keep."""
-        numbers = {Standing.IN_FLIGHT.value: self.in_flight, EARLY: self.early, RETRYING: self.retrying}
-        return numbers | ({} if self.since is None else {SINCE: milliseconds(self.since)})
+        numbers = {IN_FLIGHT: self.in_flight, EARLY: self.early, RETRYING: self.retrying, LATE: self.late}
+        times = {EARLY_SINCE: self.early_since, LATE_SINCE: self.late_since}
+        return numbers | {place: milliseconds(time) for place, time in times.items() if time}
 
 
-def seen(
+def near(
     connection: Connection, lane: due.Lane[due.Claimed], counts: Mapping[str, Count], come: int, late: int
 ) -> Near:
     """What whoever looks is told of orders or e-mails, of which so many come and are due; `counts`: the lane's."""
     kept = _kept(counts)
+    now = look(connection, lane, SURE if kept else SEEN, come, late)
     if kept is None:
-        return replace(look(connection, lane, SEEN, come), whole=come <= SEEN)
-    now = replace(look(connection, lane, SURE, come), whole=come <= FAR)
-    told = replace(
-        now,
-        in_flight=now.in_flight or kept.in_flight,
-        early=max(now.early, kept.early),
-        retrying=max(now.retrying, kept.retrying),
-    )
-    if kept.since and (told.early > now.early or late >= SURE):
-        told = replace(told, since=min(now.since or kept.since, kept.since))
+        return _unsure(now, dict.fromkeys(_KINDS, come >= SEEN))
+    told = _beside(now, kept, come) if come >= SURE else now
+    if kept.late_since and late >= SURE and lane is due.EMAILS:
+        told = replace(told, late_since=min(told.late_since or kept.late_since, kept.late_since))
     return now if told == now else replace(told, at=kept.at)
 
 
-def look(connection: Connection, lane: due.Lane[due.Claimed], most: int, come: int) -> Near:
-    """What is found among so many that come, and are due; `come`: how many come."""
+def look(connection: Connection, lane: due.Lane[due.Claimed], most: int, come: int, late: int) -> Near:
+    """What is found among so many rows that come, and so many that are due, of `come` and `late` that there are."""
     statements = _LOOKS[lane.name]
     far = lane is due.ORDERS and come >= most
-    rows = connection.execute(statements.soon if far else statements.later, {"most": most})
+    rows = connection.execute(statements.soon if far else statements.next, {"most": most})
     found = {word: (number, tried, since) for word, number, tried, since in rows}
     none = (0, 0, None)
     early, _, early_since = found.get(Standing.DUE, none)
-    known = [early_since, connection.scalar(statements.late, {"most": most if lane is due.EMAILS else 1})]
     return Near(
         in_flight=found.get(Standing.IN_FLIGHT, none)[0],
         early=early,
         retrying=found.get(Standing.LATER, none)[1],
-        since=min((since for since in known if since is not None), default=None),
+        late=late,
+        early_since=early_since,
+        late_since=connection.scalar(statements.late, {"most": most if lane is due.EMAILS else 1}),
     )
+
+
+_KINDS = ("in_flight", "early", "retrying")
+
+
+def _beside(now: Near, kept: Near, come: int) -> Near:
+    """What is found among few, beside what the clock has found among many. What was early then may be late now."""
+    in_flight = min(max(now.in_flight, kept.in_flight), come)
+    early = min(max(now.early, kept.early - max(0, now.late - kept.late)), come - in_flight)
+    retrying = min(max(now.retrying, kept.retrying), come - in_flight - early)
+    told = replace(now, in_flight=in_flight, early=early, retrying=retrying)
+    if kept.early_since and early > now.early:
+        told = replace(told, early_since=min(now.early_since or kept.early_since, kept.early_since))
+    return _unsure(told, {kind: come >= FAR or getattr(now, kind) > getattr(kept, kind) for kind in _KINDS})
+
+
+def _unsure(found: Near, kinds: Mapping[str, bool]) -> Near:
+    """The same, with the kinds of which some were found and there may be more."""
+    return replace(found, more=frozenset(kind for kind, more in kinds.items() if more and getattr(found, kind)))
+
+
+def _kept(counts: Mapping[str, Count]) -> Near | None:
+    """What the clock has found, from its counts; None: it has found nothing that may be told."""
+    if not {IN_FLIGHT, EARLY, RETRYING, LATE} <= counts.keys():
+        return None
+    return Near(
+        in_flight=counts[IN_FLIGHT].number,
+        early=counts[EARLY].number,
+        retrying=counts[RETRYING].number,
+        late=counts[LATE].number,
+        early_since=moment(counts.get(EARLY_SINCE)),
+        late_since=moment(counts.get(LATE_SINCE)),
+        at=counts[EARLY].at,
+    )
+
+
+def moment(count: Count | None) -> datetime | None:
+    """A time that is kept as a count, of milliseconds."""
+    return EPOCH + count.number * MILLISECOND if count else None
 
 
 class _Looking(NamedTuple):
     """How a lane is looked at: to build the statements takes longer than to run them."""
 
-    later: Select[str, int, int, datetime]
+    next: Select[str, int, int, datetime]
     soon: Select[str, int, int, datetime]  # of those alone that are due SOON
     late: Select[datetime]
 
@@ -113,22 +156,3 @@ def _looking(lane: due.Lane[due.Claimed]) -> _Looking:
 
 
 _LOOKS = {lane.name: _looking(lane) for lane in (due.ORDERS, due.EMAILS)}
-
-
-def _kept(counts: Mapping[str, Count]) -> Near | None:
-    """What the clock has found, from its counts; None: it has found nothing that may be told."""
-    if EARLY not in counts:
-        return None
-    early = counts[EARLY]
-    return Near(
-        in_flight=counts[Standing.IN_FLIGHT].number,
-        early=early.number,
-        retrying=counts[RETRYING].number,
-        since=moment(counts.get(SINCE)),
-        at=early.at,
-    )
-
-
-def moment(count: Count | None) -> datetime | None:
-    """A time that is kept as a count, of milliseconds."""
-    return EPOCH + count.number * MILLISECOND if count else None

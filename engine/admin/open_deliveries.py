@@ -18,56 +18,68 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
     from engine.admin.counts import Count
 
 _STANDINGS = (Standing.LATER, Standing.DUE, Standing.PAUSED)
-_SINCE = {Standing.DUE: "due since", Standing.PAUSED: "held since"}  # as places of counts: times, in milliseconds
-_STANDS = of_deliveries()
-_OPEN = (
-    select(_STANDS.word.label("word"), deliveries.c.attempts, _STANDS.since.label("since"))
-    .select_from(deliveries.join(subscriptions))
-    .where(deliveries.c.due_at.is_not(None), subscriptions.c.removed.is_(None))
-    .order_by(deliveries.c.seq)
-    .limit(bindparam("most", type_=Integer()))
-    .subquery()
-)
-_BY_STANDING = select(
-    _OPEN.c.word, func.count(), func.count().filter(_OPEN.c.attempts > 0), func.min(_OPEN.c.since)
-).group_by(_OPEN.c.word)
+_SINCE = {Standing.DUE: "due from", Standing.PAUSED: "held from"}  # as places of counts: times, in milliseconds
 
 
 @dataclass(frozen=True, slots=True)
-class Deliveries:
-    """Those of one standing."""
+class Figures:
+    """Deliveries of one standing."""
 
     number: int = 0
     tried: int = 0
     since: datetime | None = None
 
 
-def by_standing(connection: Connection, most: int) -> Mapping[Standing, Deliveries]:
-    """The oldest of them, so many."""
-    found = {word: Deliveries(*row) for word, *row in connection.execute(_BY_STANDING, {"most": most})}
-    return {standing: found.get(standing, Deliveries()) for standing in _STANDINGS}
+def oldest(connection: Connection, most: int) -> Mapping[Standing, Figures]:
+    """Of so many, the oldest."""
+    return _found(connection, _OLDEST, most)
 
 
-def places(found: Mapping[Standing, Deliveries]) -> Mapping[str, int]:
+def many(connection: Connection, most: int) -> Mapping[Standing, Figures]:
+    """Of so many, in any order: the database may read them as it likes."""
+    return _found(connection, _MANY, most)
+
+
+def places(found: Mapping[Standing, Figures]) -> Mapping[str, int]:
     """What the clock has found, as counts."""
     numbers = {standing.value: found[standing].number for standing in _STANDINGS}
     times = {place: found[standing].since for standing, place in _SINCE.items()}
-    since = {place: milliseconds(time) for place, time in times.items() if time is not None}
+    since = {place: milliseconds(time) for place, time in times.items() if time}
     return numbers | {RETRYING: found[Standing.LATER].tried} | since
 
 
-def kept(found: Mapping[str, Count]) -> Mapping[Standing, Deliveries] | None:
+def kept(found: Mapping[str, Count]) -> Mapping[Standing, Figures] | None:
     """What the clock has found, from its counts; None: it has found nothing that may be told."""
-    if RETRYING not in found:
+    if not {*_STANDINGS, RETRYING} <= found.keys():
         return None
+    tried = {Standing.LATER: found[RETRYING].number}
+    return {
+        standing: Figures(found[standing].number, tried.get(standing, 0), moment(found.get(_SINCE.get(standing, ""))))
+        for standing in _STANDINGS
+    }
 
-    def of(standing: Standing) -> Deliveries:
-        tried = found[RETRYING].number if standing is Standing.LATER else 0
-        return Deliveries(found[standing].number, tried, moment(found.get(_SINCE.get(standing, ""))))
 
-    return {standing: of(standing) for standing in _STANDINGS}
+def _open() -> Select[str, int, datetime]:
+    stands = of_deliveries()
+    chosen = select(stands.word.label("word"), deliveries.c.attempts, stands.since.label("since"))
+    joined = chosen.select_from(deliveries.join(subscriptions))
+    return joined.where(deliveries.c.due_at.is_not(None), subscriptions.c.removed.is_(None))
+
+
+def _by_standing(its: Select[str, int, datetime]) -> Select[str, int, int, datetime]:
+    c = its.limit(bindparam("most", type_=Integer())).subquery().c
+    tried = func.count().filter(c.attempts > 0)
+    return select(c.word, func.count(), tried, func.min(c.since)).group_by(c.word)
+
+
+_OLDEST, _MANY = _by_standing(_open().order_by(deliveries.c.seq)), _by_standing(_open())
+
+
+def _found(connection: Connection, statement: Select[str, int, int, datetime], most: int) -> Mapping[Standing, Figures]:
+    found = {word: Figures(*row) for word, *row in connection.execute(statement, {"most": most})}
+    return {standing: found.get(standing, Figures()) for standing in _STANDINGS}

@@ -63,7 +63,7 @@ def overview(connection: Connection) -> dict[str, Any]:
     paused = _pauses(connection)
     restored, groups = again(connection), failures(connection)
     going = select(jobs.c.seq).where(jobs.c.due_at.is_not(None)).order_by(jobs.c.seq).limit(10)
-    stalled = lateness.stalled(connection, [lane.name for lane in figures if lane.in_flight])
+    stalled = lateness.stalled(connection, [lane.name for lane in figures if lane.is_worked_on])
     alone = counted(connection, subscriptions, *BACKING_OFF)
     said = [pause for pause in paused if not (restored and pause["who"] == WHO)]  # the others are said together
     parts = findings.of_parts(

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from engine.admin import counts, kept, lanes, near
+from engine.admin.standing import RETRYING
 from engine.db.tables import deliveries, emails, lane_counts, milliseconds, orders, subscriptions
 from engine.events.storing import persist
 from engine.models import EmailState, OrderState
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
     from engine.db.store import Store
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-READ = 3  # rows that who looks reads, whether the clock has looked or not
+READ = 4  # rows that who looks reads where the clock has not looked
+SURE = 3  # where it has
 
 
 @pytest.fixture(autouse=True)
 def _few_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(near, "SURE", READ)
+    monkeypatch.setattr(near, "SURE", SURE)
     monkeypatch.setattr(near, "SEEN", READ)
 
 
@@ -65,25 +67,67 @@ def test_beyond_the_rows_that_everybody_reads_it_is_what_the_clock_has_found(sto
     assert (found.more, found.counted is not None) == ([], True)
 
 
-def test_numbers_say_that_there_may_be_more_where_the_clock_has_not_read_all(
+def test_numbers_say_that_there_may_be_more_where_not_all_was_read(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(near, "FAR", READ + 2)
     with store.write() as connection:
-        add_many(connection)
+        order = add_many(connection)
+        add_email(connection, order, due_in=MINUTE / 2, attempts=1)
+    before = lane(store)
+    assert (before.retrying, list(before.more)) == (1, ["retrying"])
+    monkeypatch.setattr(near, "FAR", READ + 2)
     jobs.count(clock_of(store))
     found = lane(store)
     assert (found.in_flight, found.retrying, list(found.more)) == (1, 1, ["in_flight", "retrying"])
 
 
-def test_what_is_in_flight_at_this_moment_comes_before_what_the_clock_has_found(store: Store) -> None:
+def test_more_than_the_clock_has_found_says_that_there_may_be_more_still(store: Store) -> None:
+    """As when a relay goes down: many are put off at once, and whoever looks reads few of them."""
+    with store.write() as connection:
+        order = add_many(connection)
+    jobs.count(clock_of(store))
+    with store.write() as connection:
+        for _ in range(SURE + 1):
+            add_email(connection, order, due_in=MINUTE / 2, **paced(since=now() - 2 * HOUR))
+    found = lane(store)
+    assert (found.due, list(found.more)) == (SURE, ["due"])
+    assert found.oldest_due_seconds == pytest.approx(2 * HOUR.total_seconds(), abs=60)
+    jobs.count(clock_of(store))
+    with store.write() as connection:
+        connection.execute(update(lane_counts).values(at=now() - jobs.KEEP_EVERY))
+    jobs.count(clock_of(store))
+    found = lane(store)
+    assert (found.due, found.more) == (2 + SURE + 1, [])
+
+
+def test_more_are_in_flight_at_this_moment_than_the_clock_has_found(store: Store) -> None:
     with store.write() as connection:
         order = add_many(connection)
     jobs.count(clock_of(store))
     with store.write() as connection:
         for _ in range(2):
             add_email(connection, order, due_in=MINUTE / 2, state=EmailState.SENDING, unresolved=1)
-    assert lane(store).in_flight == 2
+    found = lane(store)
+    assert (found.in_flight, list(found.more), found.is_worked_on) == (2, ["in_flight"], False)
+
+
+def test_what_was_early_when_the_clock_looked_and_is_late_now_is_counted_once(store: Store) -> None:
+    """As when a relay comes back: what was put off is due at once."""
+    with store.write() as connection:
+        order = add_many(connection)
+        for _ in range(SURE):
+            add_email(connection, order, due_in=2 * HOUR, **paced(since=now() - HOUR))
+    jobs.count(clock_of(store))
+    early = 2 + SURE
+    assert (lane(store).due, lane(store).waiting) == (early, READ + 2)
+    with store.write() as connection:
+        due_now = {"due_at": now(), "waits_for": None, "rank": milliseconds(now())}
+        connection.execute(update(emails).where(emails.c.waits_for.is_not(None)).values(due_now))
+    assert (lane(store).due, lane(store).waiting) == (early, READ + 2)
+    with store.write() as connection:
+        connection.execute(update(emails).where(emails.c.due_at > now()).values(due_at=now()))
+    found = lane(store)
+    assert (found.due, found.waiting, found.in_flight, found.retrying) == (READ + 3 + early, 0, 0, 0)
 
 
 def test_where_little_waits_again_nothing_is_told_that_was_found_before(store: Store) -> None:
@@ -91,9 +135,9 @@ def test_where_little_waits_again_nothing_is_told_that_was_found_before(store: S
         add_many(connection)
     jobs.count(clock_of(store))
     with store.write() as connection:
-        connection.execute(delete(emails).where(emails.c.seq > READ - 1))
+        connection.execute(delete(emails).where(emails.c.seq >= SURE))
     found = lane(store)
-    assert (found.waiting, found.in_flight, found.retrying, found.due, found.counted) == (READ - 1, 0, 0, 0, None)
+    assert (found.waiting, found.in_flight, found.retrying, found.due, found.counted) == (SURE - 1, 0, 0, 0, None)
 
 
 def test_what_the_clock_found_too_long_ago_is_not_told(store: Store) -> None:
@@ -169,3 +213,8 @@ def test_of_many_deliveries_the_clock_keeps_the_ones_tried_before_and_the_oldest
     assert (found.retrying, found.waiting, found.due, found.held) == (1, 1, READ, READ + 1)
     assert (found.oldest_due_seconds, found.oldest_seconds) == pytest.approx((HOUR.total_seconds(),) * 2, abs=60)
     assert (found.more, found.counted is not None) == ([], True)
+    with store.write() as connection:  # as the clock of an older program keeps them
+        connection.execute(delete(lane_counts).where(lane_counts.c.place.in_([RETRYING, "due from", "held from"])))
+    found = lane(store, "webhooks")
+    assert (found.waiting + found.due + found.held, list(found.more)) == (READ, ["due", "held", "retrying", "waiting"])
+    assert found.counted is None

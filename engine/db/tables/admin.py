@@ -100,7 +100,7 @@ history_hours = Table(  # the same by the hour, of hours that have ended; kept l
     Column("count", BigInteger, nullable=False),
 )
 
-lane_counts = Table(  # where a lane has many rows, how many: see engine/admin/counts.py
+lane_counts = Table(  # where a lane has many rows, how many, and since when: see engine/admin/counts.py
     "lane_counts",
     metadata,
     Column("lane", String(10), primary_key=True),

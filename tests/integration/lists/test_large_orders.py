@@ -1,4 +1,7 @@
-"""The e-mails of a large order: a page costs the same however many there are, although all have the order's time."""
+"""The e-mails of a large order: a page costs the same however many there are, although all have the order's time.
+
+SQLite reads them all where a statement has the order's bounds before those of the page; PostgreSQL does not.
+"""
 
 from __future__ import annotations
 
