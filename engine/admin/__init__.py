@@ -32,6 +32,8 @@ findings.py   what is wrong, in sentences
 advice.py     what to do about it
 standing.py   where an open row stands: in flight, paused, due, later
 soonest.py    the rows that come next, with where they stand
+near.py       which of them are in flight, tried before, or due before their time
+open_deliveries.py  deliveries by where they stand
 lanes.py      the lanes in numbers
 kept.py       what the clock looks at for everybody
 counts.py     how many rows a lane has in each place, however many

@@ -223,10 +223,8 @@ def _shown_on(  # noqa: PLR0913 where a page begins has so many parts
     """
     found: list[Row[Any]] = []
     for part, beyond in _from(narrowed, cursor, itself=itself):
-        end = None
-        if narrowed.checks:
-            looked_at = _ordered(resource, narrowed, part, *beyond)
-            end = _window_end(connection, narrowed, part, looked_at, itself=itself)
+        looked_at = _ordered(resource, narrowed, part, *beyond)
+        end = _window_end(connection, narrowed, part, looked_at, itself=itself) if narrowed.checks else None
         within = [] if end is None else [_compared(narrowed, part, end, beyond=False, itself=not itself)]
         chosen = _ordered(resource, narrowed, part, *within, *beyond).where(*narrowed.checks)
         found += connection.execute(chosen.limit(size - len(found))).all()
@@ -287,12 +285,9 @@ def _compared(
 ) -> ColumnElement[bool]:
     """What stands beyond a position, or before it; with the row at that position `itself`, or without."""
     place, given = _place(part), _values(part, position)
-    compared: ColumnElement[bool]
-    if beyond == narrowed.newest_first:
-        compared = place <= given if itself else place < given
-    else:
-        compared = place >= given if itself else place > given
-    return compared
+    less, greater = (place <= given, place >= given) if itself else (place < given, place > given)
+    found: ColumnElement[bool] = less if beyond == narrowed.newest_first else greater
+    return found
 
 
 def _place(part: Part) -> Any:

@@ -1,7 +1,8 @@
 """What is in flight, tried before, or due before its due time, of a lane's rows that come next.
 
 Whoever looks reads the SEEN soonest, each of which may lie on a page of its own. Where SURE or more wait, the clock
-reads the FAR soonest and keeps what it found: then whoever looks reads SURE, for what is of this moment.
+reads the FAR soonest and keeps what it found. Then whoever looks reads SURE of those that are due within minutes: what
+is of this moment is among them, since leases are short, and so are rests of relays.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import Integer, bindparam, func, select
+from sqlalchemy import BigInteger, Integer, bindparam, func, select
 
 from engine.admin.soonest import soonest
-from engine.admin.standing import RETRYING, Standing
+from engine.admin.standing import REST, RETRYING, Standing
 from engine.db.dialects import Now, after
 from engine.db.tables import EPOCH, MILLISECOND, milliseconds
 from engine.queue import due
@@ -69,9 +70,10 @@ def near(
 ) -> Near:
     """What whoever looks is told of orders or e-mails, of which so many come and are due; `counts`: the lane's."""
     kept = _kept(counts)
-    now = look(connection, lane, SURE if kept else SEEN, come, late)
     if kept is None:
+        now = look(connection, lane, SEEN, come, late)
         return _unsure(now, dict.fromkeys(_KINDS, come >= SEEN))
+    now = _look(connection, lane, SURE, REST if come >= SURE else None, late)
     told = _beside(now, kept, come) if come >= SURE else now
     if kept.late_since and late >= SURE and lane is due.EMAILS:
         told = replace(told, late_since=min(told.late_since or kept.late_since, kept.late_since))
@@ -80,9 +82,13 @@ def near(
 
 def look(connection: Connection, lane: due.Lane[due.Claimed], most: int, come: int, late: int) -> Near:
     """What is found among so many rows that come, and so many that are due, of `come` and `late` that there are."""
+    return _look(connection, lane, most, SOON if lane is due.ORDERS and come >= most else None, late)
+
+
+def _look(connection: Connection, lane: due.Lane[due.Claimed], most: int, within: timedelta | None, late: int) -> Near:
     statements = _LOOKS[lane.name]
-    far = lane is due.ORDERS and come >= most
-    rows = connection.execute(statements.soon if far else statements.next, {"most": most})
+    bounds = {"most": most} if within is None else {"most": most, "within": within // MILLISECOND}
+    rows = connection.execute(statements.next if within is None else statements.soon, bounds)
     found = {word: (number, tried, since) for word, number, tried, since in rows}
     none = (0, 0, None)
     early, _, early_since = found.get(Standing.DUE, none)
@@ -139,7 +145,7 @@ class _Looking(NamedTuple):
     """How a lane is looked at: to build the statements takes longer than to run them."""
 
     next: Select[str, int, int, datetime]
-    soon: Select[str, int, int, datetime]  # of those alone that are due SOON
+    soon: Select[str, int, int, datetime]  # of those alone that are due within so many milliseconds
     late: Select[datetime]
 
 
@@ -152,7 +158,8 @@ def _looking(lane: due.Lane[due.Claimed]) -> _Looking:
         return select(word.label("word"), func.count(), tried, func.min(its.stands.since)).group_by(word)
 
     late = soonest(lane, most, due_at <= Now())
-    return _Looking(by_standing(), by_standing(due_at <= after(SOON)), select(func.min(late.stands.since)))
+    soon = due_at <= after(bindparam("within", type_=BigInteger()))
+    return _Looking(by_standing(), by_standing(soon), select(func.min(late.stands.since)))
 
 
 _LOOKS = {lane.name: _looking(lane) for lane in (due.ORDERS, due.EMAILS)}

@@ -81,5 +81,6 @@ _OLDEST, _MANY = _by_standing(_open().order_by(deliveries.c.seq)), _by_standing(
 
 
 def _found(connection: Connection, statement: Select[str, int, int, datetime], most: int) -> Mapping[Standing, Figures]:
-    found = {word: Figures(*row) for word, *row in connection.execute(statement, {"most": most})}
+    rows = connection.execute(statement, {"most": most})
+    found = {word: Figures(number, tried, since) for word, number, tried, since in rows}
     return {standing: found.get(standing, Figures()) for standing in _STANDINGS}

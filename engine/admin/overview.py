@@ -86,7 +86,7 @@ def overview(connection: Connection) -> dict[str, Any]:
         "restored": restored,
         "findings": (_older(connection, restored) if restored else [])
         + [each for each in parts if each["level"] == "problem"]
-        + (findings.refused(refusals(connection)) if any(day["emails.refused"]) and not ill else [])
+        + ([] if ill else findings.refused(refusals(connection)))
         + findings.failing(unusual(hour, day), groups)
         + findings.lacking(lacks(connection))
         + [each for each in parts if each["level"] != "problem"]

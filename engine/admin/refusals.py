@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from engine.db.tables import email_attempts, emails
+from engine.db.dialects import after
+from engine.db.tables import ATTEMPT_REFUSED, email_attempts, emails
 from engine.email.smtp import Reply
 
 if TYPE_CHECKING:
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-LOOKED_AT = 5_000  # e-mails, the soonest due
+DAY = timedelta(days=1)  # what waits is tried each hour, at least
+LOOKED_AT = 5_000  # refused attempts, the newest
+_log = email_attempts.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +33,15 @@ class Refusals:
 
 
 def refusals(connection: Connection) -> Refusals | None:
-    """Those whose newest attempt was refused so; None: there are none."""
-    nearest = select(emails.c.seq, emails.c.attempts).where(emails.c.due_at.is_not(None)).order_by(emails.c.due_at)
-    soon = nearest.limit(LOOKED_AT).subquery()
-    tried = select(soon.c.seq).where(soon.c.attempts > 0)
-    newest = select(func.max(email_attempts.c.seq)).where(email_attempts.c.email_seq.in_(tried))
-    refused = (
-        email_attempts.c.seq.in_(newest.group_by(email_attempts.c.email_seq)),
-        email_attempts.c.outcome == "refused",
-    )
-    counted = select(func.count(), func.min(email_attempts.c.at), func.max(email_attempts.c.seq)).where(*refused)
+    """Those whose newest attempt was refused so, within the last DAY; None: there are none."""
+    lately = select(_log.seq, _log.email_seq, _log.at).where(ATTEMPT_REFUSED, _log.at >= after(-DAY))
+    refused = lately.order_by(_log.at.desc()).limit(LOOKED_AT).subquery().c
+    later = email_attempts.alias("later").c
+    newest = select(func.max(later.seq)).where(later.email_seq == refused.email_seq).scalar_subquery()
+    waiting = (emails.c.seq == refused.email_seq, emails.c.due_at.is_not(None), refused.seq == newest)
+    counted = select(func.count(), func.min(refused.at), func.max(refused.seq)).where(*waiting)
     count, since, last = connection.execute(counted).one()
     if not count:
         return None
-    line = connection.execute(select(email_attempts).where(email_attempts.c.seq == last)).one()
+    line = connection.execute(select(email_attempts).where(_log.seq == last)).one()
     return Refusals(count, since, line.relay, Reply(line.code, line.reply).impersonal)

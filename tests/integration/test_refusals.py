@@ -7,13 +7,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, insert, select, update
 
 from engine.admin import details
 from engine.admin.advice import REFUSED
 from engine.admin.overview import overview
+from engine.admin.refusals import refusals
 from engine.db.dialects import Now
-from engine.db.tables import emails, orders
+from engine.db.tables import email_attempts, emails, orders
 from engine.email import restraint
 from engine.email.outcomes import BACKOFF, REFUSED_RETRY, RELAY_RETRY, SLOWLY
 from engine.email.restraint import IN_A_ROW, RESTRAINED_FOR
@@ -243,3 +244,33 @@ def test_the_overview_tells_of_a_relay_that_refuses_all(store: Store) -> None:
 
     with ScriptedSMTP({"rcpt": DENIED}) as server:
         deliver(store, server.url, work)
+
+
+def test_what_waits_are_e_mails_whose_newest_attempt_was_refused_within_a_day(store: Store) -> None:
+    fill(store, 4)
+    fill(store, 1, due_at=None, state=EmailState.SUCCEEDED)
+    twice, deferred_since, long_ago, once, sent = range(1, 6)
+    lines = [
+        (twice, 4, "refused"),
+        (once, 3, "refused"),
+        (deferred_since, 2, "refused"),
+        (sent, 2, "refused"),
+        (long_ago, 25, "refused"),
+        (deferred_since, 1, "deferred"),
+        (twice, 1, "refused"),
+    ]
+    with store.write() as connection:
+        for seq, hours, outcome in lines:
+            its = {
+                "email_seq": seq,
+                "claim": 1,
+                "at": now() - timedelta(hours=hours),
+                "duration_ms": 1,
+                "phase": "rcpt",
+            }
+            said = {"relay": f"relay-{seq}:25", "outcome": outcome, "code": 554, "reply": "5.7.1 Access denied"}
+            connection.execute(insert(email_attempts).values(its | said))
+        found = refusals(connection)
+    assert found is not None
+    assert (found.count, found.relay, found.said) == (2, f"relay-{twice}:25", "554 5.7.1 Access denied")
+    assert found.since < now() - timedelta(hours=2)

@@ -17,8 +17,8 @@ MOMENT = datetime(2026, 11, 29, tzinfo=UTC)
 SHAPE = frozenset({"table orders", "index ix_orders_due_at"})
 ROWS = {"orders": Rows(10, 12), "audit_log": Rows(4, 4), "pauses": Rows(1, None), "processes": Rows(5, None)}
 PAUSED = {"audit_log": Rows(5, 5), "pauses": Rows(4, None), "processes": Rows(0, None)}
-ORIGINAL = Census(MOMENT, "0043", ROWS, SHAPE)
-RESTORED = Census(MOMENT, "0043", ROWS | PAUSED, SHAPE)
+ORIGINAL = Census(MOMENT, "0044", ROWS, SHAPE)
+RESTORED = Census(MOMENT, "0044", ROWS | PAUSED, SHAPE)
 
 
 def other(**rows: Rows) -> Census:
@@ -33,7 +33,7 @@ def test_what_the_pause_of_the_lanes_writes_is_no_difference() -> None:
 @pytest.mark.parametrize(
     ("copy", "said"),
     [
-        (replace(RESTORED, revision="0042"), "the schema is at step 0042, and the original's at 0043"),
+        (replace(RESTORED, revision="0043"), "the schema is at step 0043, and the original's at 0044"),
         (replace(RESTORED, shape=frozenset({"table orders"})), "index ix_orders_due_at: missing"),
         (replace(RESTORED, shape=SHAPE | {"index new"}), "index new: not in the original"),
         (other(orders=Rows(9, 12)), "orders: 9 rows up to 12, not 10 rows up to 12"),

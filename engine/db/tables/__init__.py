@@ -19,7 +19,7 @@ from engine.db.tables.admin import (
     processes,
     wordings,
 )
-from engine.db.tables.attempts import email_attempts, tallies
+from engine.db.tables.attempts import ATTEMPT_REFUSED, email_attempts, tallies
 from engine.db.tables.columns import BLOCK, EPOCH, MILLISECOND, Instant, block_of, metadata, milliseconds
 from engine.db.tables.events import (
     DELIVERY_DEAD,
@@ -52,6 +52,7 @@ from engine.db.tables.uploads import portions, uploads
 
 __all__ = [
     "ALIVE",
+    "ATTEMPT_REFUSED",
     "BLOCK",
     "DELIVERY_DEAD",
     "EMAIL_FAILED",

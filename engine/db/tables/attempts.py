@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, SmallInteger, String, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Integer, SmallInteger, String, Table, Text, literal_column
 
-from engine.db.tables.columns import SEQUENCE, Instant, block_of, by_beginning, metadata, where_set
+from engine.db.tables.columns import SEQUENCE, Instant, block_of, by_beginning, metadata, where, where_set
 
 email_attempts = Table(
     "email_attempts",
@@ -41,6 +41,10 @@ Index(
     email_attempts.c.outcome,
     **where_set(email_attempts.c.failure),
 )
+
+ATTEMPT_REFUSED = email_attempts.c.outcome == literal_column("'refused'")
+# The newest of them: see engine/admin/refusals.py.
+Index("ix_email_attempts_refused", email_attempts.c.at, email_attempts.c.email_seq, **where(ATTEMPT_REFUSED))
 
 tallies = Table(  # of large orders, what has become of their e-mails: see engine/events/tallies.py
     "tallies",
