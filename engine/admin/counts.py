@@ -68,7 +68,7 @@ def counts(connection: Connection) -> Counts:
     large, many = {place for place, count in found.items() if count.more}, _many(found)
     for row in rows:
         place = (row.lane, row.place)
-        looked_at = place not in most and ((row.lane, OPEN) in large or (row.is_new and row.lane in many))
+        looked_at = place not in most and row.is_new and (row.lane in many or (row.lane, OPEN) in large)
         if place in large or looked_at:
             found[place] = Count(max(most.get(place, 0), row.number), more=row.number >= LARGEST, at=row.at)
     return found

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from engine.admin import advice
-from engine.admin.amounts import Amount, some, span
+from engine.admin.amounts import some, span
 from engine.admin.failures import SHOWN
 from engine.admin.finding import finding
 from engine.admin.processes import KEPT
@@ -87,7 +87,7 @@ def refused(found: Refusals | None) -> list[Finding]:
         return []
     text = _(
         "%(wait)s: the relay %(relay)s refuses this installation or its sender (%(said)s)",
-        wait=wait(Amount(found.count), "emails"),
+        wait=wait(found.count, "emails"),
         relay=found.relay,
         said=found.said,
     )

@@ -34,8 +34,8 @@ class LaneFigures:
 
     Rows in flight, retrying, or due before their due time are looked for among those that come next: see near.py.
 
-    `more`: the names of numbers that were not counted to their end. `counted`: when those were counted that are too
-    large for each look.
+    `more`: the names of numbers that were not counted to their end. `counted`: when those were counted for which each
+    look has too much to read.
     """
 
     name: str
@@ -76,7 +76,7 @@ class LaneFigures:
 
     @property
     def is_worked_on(self) -> bool:
-        """Whether workers have rows of it at this moment; False: perhaps not."""
+        """Whether workers have rows of it at this moment, for certain: nothing here was counted before."""
         return self.in_flight > 0 and self.counted is None
 
     @property

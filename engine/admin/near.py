@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from engine.admin.counts import Count
 
-SURE = 500  # rows that are read where the clock has read more
+SURE = 500  # rows that are read, or counted, where the clock has done more
 SEEN = 2_000  # where it has not
 FAR = 10_000  # by the clock; no more than others count
 # Within which an order is due that a worker has, or that is tried again, but for the few whose time somebody else says.
@@ -40,7 +40,7 @@ IN_FLIGHT, EARLY, LATE, EARLY_SINCE, LATE_SINCE = "in flight", "early", "late th
 class Near:
     """How many rows of each kind, and since when the first of those that are due has been.
 
-    `more`: the kinds of which there may be more. `at`: when the clock looked, if something of it is told.
+    `more`: the kinds of which there may be more. `at`: when the clock looked, if what is told depends on it.
     """
 
     in_flight: int = 0
@@ -73,11 +73,12 @@ def near(
     if kept is None:
         now = look(connection, lane, SEEN, come, late)
         return _unsure(now, dict.fromkeys(_KINDS, come >= SEEN))
-    now = _look(connection, lane, SURE, REST if come >= SURE else None, late)
-    told = _beside(now, kept, come) if come >= SURE else now
+    told = now = _look(connection, lane, SURE, REST if come >= SURE else None, late)
+    if come >= SURE:
+        told = _beside(now, kept, come)
     if kept.late_since and late >= SURE and lane is due.EMAILS:
-        told = replace(told, late_since=min(told.late_since or kept.late_since, kept.late_since))
-    return now if told == now else replace(told, at=kept.at)
+        told = replace(told, late_since=min(told.late_since or kept.late_since, kept.late_since), at=kept.at)
+    return told
 
 
 def look(connection: Connection, lane: due.Lane[due.Claimed], most: int, come: int, late: int) -> Near:
@@ -106,14 +107,18 @@ _KINDS = ("in_flight", "early", "retrying")
 
 
 def _beside(now: Near, kept: Near, come: int) -> Near:
-    """What is found among few, beside what the clock has found among many. What was early then may be late now."""
+    """What is found among few, beside what the clock has found among many.
+
+    Of those that were early then, as many may be late now as more are late: there may be more, if others have come.
+    """
     in_flight = min(max(now.in_flight, kept.in_flight), come)
     early = min(max(now.early, kept.early - max(0, now.late - kept.late)), come - in_flight)
     retrying = min(max(now.retrying, kept.retrying), come - in_flight - early)
-    told = replace(now, in_flight=in_flight, early=early, retrying=retrying)
-    if kept.early_since and early > now.early:
+    told = replace(now, in_flight=in_flight, early=early, retrying=retrying, at=kept.at)
+    if kept.early_since and early:
         told = replace(told, early_since=min(now.early_since or kept.early_since, kept.early_since))
-    return _unsure(told, {kind: come >= FAR or getattr(now, kind) > getattr(kept, kind) for kind in _KINDS})
+    unsure = {kind: come >= FAR or getattr(now, kind) > getattr(kept, kind) for kind in _KINDS}
+    return _unsure(told, unsure | {"early": unsure["early"] or early < min(kept.early, come - in_flight)})
 
 
 def _unsure(found: Near, kinds: Mapping[str, bool]) -> Near:

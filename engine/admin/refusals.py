@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
+from engine.admin.amounts import Amount
 from engine.db.dialects import after
 from engine.db.tables import ATTEMPT_REFUSED, email_attempts, emails
 from engine.email.smtp import Reply
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-DAY = timedelta(days=1)  # what waits is tried each hour, at least
-LOOKED_AT = 5_000  # refused attempts, the newest
+WEEK = timedelta(days=7)  # what waits is tried each hour at least, but for those with a window
+LOOKED_AT = 1_000  # refused attempts, the newest
 _log = email_attempts.c
 
 
@@ -26,16 +27,17 @@ _log = email_attempts.c
 class Refusals:
     """What waits for somebody to correct the relay or the sender."""
 
-    count: int  # of those that were looked at
+    count: Amount
     since: datetime  # the oldest of their newest attempts
     relay: str
     said: str  # the newest of their replies, without addresses: viewers see it
 
 
 def refusals(connection: Connection) -> Refusals | None:
-    """Those whose newest attempt was refused so, within the last DAY; None: there are none."""
-    lately = select(_log.seq, _log.email_seq, _log.at).where(ATTEMPT_REFUSED, _log.at >= after(-DAY))
-    refused = lately.order_by(_log.at.desc()).limit(LOOKED_AT).subquery().c
+    """Those whose newest attempt was refused so, within the last WEEK; None: there are none."""
+    lately = select(_log.seq, _log.email_seq, _log.at).where(ATTEMPT_REFUSED, _log.at >= after(-WEEK))
+    looked_at = lately.order_by(_log.at.desc()).limit(LOOKED_AT).subquery()
+    refused = looked_at.c
     later = email_attempts.alias("later").c
     newest = select(func.max(later.seq)).where(later.email_seq == refused.email_seq).scalar_subquery()
     waiting = (emails.c.seq == refused.email_seq, emails.c.due_at.is_not(None), refused.seq == newest)
@@ -43,5 +45,6 @@ def refusals(connection: Connection) -> Refusals | None:
     count, since, last = connection.execute(counted).one()
     if not count:
         return None
+    more = connection.execute(select(func.count()).select_from(looked_at)).scalar_one() == LOOKED_AT
     line = connection.execute(select(email_attempts).where(_log.seq == last)).one()
-    return Refusals(count, since, line.relay, Reply(line.code, line.reply).impersonal)
+    return Refusals(Amount(count, more), since, line.relay, Reply(line.code, line.reply).impersonal)

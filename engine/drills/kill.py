@@ -110,7 +110,8 @@ class _Drill:
         except ProcessLookupError:
             raise Conflict(f"the {kind} {victim} has ended by itself") from None
         spans: dict[str, float] = {}
-        while len(spans) < len(SPANS) and time.monotonic() < killed + GIVES_UP_AFTER + LEASES * self._site.lease:
+        mails, came = 0, killed
+        while len(spans) < len(SPANS) and time.monotonic() < came + GIVES_UP_AFTER + LEASES * self._site.lease:
             time.sleep(LOOK_EVERY)
             self._demand_accepted()
             posting = any(each.is_alive() for each in posters)
@@ -119,6 +120,8 @@ class _Drill:
                 "next_mail": self._look() > arrived,
                 "settled": not posting and self._is_settled(),
             }
+            if len(self._mails) > mails:
+                mails, came = len(self._mails), time.monotonic()
             now = time.monotonic() - killed
             spans |= {name: round(now, 2) for name, there in seen.items() if there and name not in spans}
         again = spans.get("started_again", 0.0) if kind == "web" else 0.0  # answers before are the victim's last

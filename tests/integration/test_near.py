@@ -130,6 +130,20 @@ def test_what_was_early_when_the_clock_looked_and_is_late_now_is_counted_once(st
     assert (found.due, found.waiting, found.in_flight, found.retrying) == (READ + 3 + early, 0, 0, 0)
 
 
+def test_more_that_is_late_hides_nothing_that_is_early_without_saying_so(store: Store) -> None:
+    """As when an order comes while a relay is down: what is late is not what was early."""
+    with store.write() as connection:
+        order = add_many(connection)
+        for _ in range(SURE):
+            add_email(connection, order, due_in=2 * HOUR, **paced(since=now() - HOUR))
+    jobs.count(clock_of(store))
+    with store.write() as connection:
+        for _ in range(2):
+            add_email(connection, order, due_in=-MINUTE)
+    found = lane(store)
+    assert (found.due, list(found.more), found.counted is not None) == (2 + SURE, ["due"], True)
+
+
 def test_where_little_waits_again_nothing_is_told_that_was_found_before(store: Store) -> None:
     with store.write() as connection:
         add_many(connection)

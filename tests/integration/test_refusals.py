@@ -11,6 +11,7 @@ from sqlalchemy import Row, insert, select, update
 
 from engine.admin import details
 from engine.admin.advice import REFUSED
+from engine.admin.amounts import Amount
 from engine.admin.overview import overview
 from engine.admin.refusals import refusals
 from engine.db.dialects import Now
@@ -246,7 +247,9 @@ def test_the_overview_tells_of_a_relay_that_refuses_all(store: Store) -> None:
         deliver(store, server.url, work)
 
 
-def test_what_waits_are_e_mails_whose_newest_attempt_was_refused_within_a_day(store: Store) -> None:
+def test_what_waits_are_e_mails_whose_newest_attempt_was_refused_lately(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fill(store, 4)
     fill(store, 1, due_at=None, state=EmailState.SUCCEEDED)
     twice, deferred_since, long_ago, once, sent = range(1, 6)
@@ -255,7 +258,7 @@ def test_what_waits_are_e_mails_whose_newest_attempt_was_refused_within_a_day(st
         (once, 3, "refused"),
         (deferred_since, 2, "refused"),
         (sent, 2, "refused"),
-        (long_ago, 25, "refused"),
+        (long_ago, 7 * 24 + 1, "refused"),
         (deferred_since, 1, "deferred"),
         (twice, 1, "refused"),
     ]
@@ -272,5 +275,10 @@ def test_what_waits_are_e_mails_whose_newest_attempt_was_refused_within_a_day(st
             connection.execute(insert(email_attempts).values(its | said))
         found = refusals(connection)
     assert found is not None
-    assert (found.count, found.relay, found.said) == (2, f"relay-{twice}:25", "554 5.7.1 Access denied")
+    assert (found.count, found.relay, found.said) == (Amount(2), f"relay-{twice}:25", "554 5.7.1 Access denied")
     assert found.since < now() - timedelta(hours=2)
+    monkeypatch.setattr("engine.admin.refusals.LOOKED_AT", 2)
+    with store.read() as connection:
+        found = refusals(connection)
+    assert found is not None
+    assert found.count == Amount(1, more=True)
