@@ -17,7 +17,7 @@ from engine.db.tables import subscriptions
 from engine.doctor.asking import living
 from tests.helpers.command import command, environment, process
 from tests.helpers.processes import start
-from tests.helpers.waiting import patience, wait_for
+from tests.helpers.waiting import LEASE, patience, wait_for
 from tests.servers.installation import Installation
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """With the development inbox; all of its processes have shown themselves."""
-    with Installation(tmp_path_factory.mktemp("site"), lease=2) as running:
+    with Installation(tmp_path_factory.mktemp("site"), lease=LEASE) as running:
         url = running.environment()["VARSEL_DATABASE_URL"]
         wait_for(lambda: {each.kind for each in living(url)} == {"web", "worker", "instant", "scheduler"})
         yield running

@@ -13,7 +13,7 @@ import redis
 from engine.models import DeliveryState, EmailState
 from tests.helpers.counting import Count, tell
 from tests.helpers.ports import free_port
-from tests.helpers.waiting import LEASE, wait_for
+from tests.helpers.waiting import LEASE, LONG, wait_for
 from tests.servers.event_site import API, WORKERS, EventSite, count_pushes, named, pairs
 from tests.servers.http import Hang, Receiver, Reset, Say, Slow
 from tests.servers.postgres import Postgres
@@ -37,13 +37,13 @@ HUNDREDS = 200  # calls in flight: fewer than a worker makes at once for a consu
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EventSite]:
-    with EventSite(tmp_path_factory.mktemp("site")) as running:
+    with EventSite(tmp_path_factory.mktemp("site"), lease=int(LONG.total_seconds())) as running:
         yield running
 
 
 @pytest.fixture
 def site(whole: EventSite) -> EventSite:
-    """An installation with nothing left to do; tests break only what its supervisor repairs."""
+    """An installation with nothing left to do; tests break only what its supervisor repairs, and no worker."""
     whole.settle()
     return whole
 
