@@ -118,8 +118,8 @@ def _lanes(found: Sequence[LaneFigures]) -> Iterable[Metric]:
     depth = GaugeMetricFamily(
         "varsel_depth",
         "Rows of a lane by state: waiting (for their time), due, in_flight (claimed; of webhooks, subscriptions), "
-        "retrying (of those that wait: tried before), held (by a pause), dead (given up). Where many "
-        "wait, some are those that the scheduler has counted last." + _SAME,
+        "retrying (of those that wait: tried before), held (by a pause), dead (given up). Where many wait, some are "
+        "those that the scheduler has counted last." + _SAME,
         labels=["lane", "state"],
     )
     due_now = GaugeMetricFamily(

@@ -108,7 +108,7 @@ def sums(connection: Connection, span: Span, first: datetime, wanted: Collection
     place = (type_coerce(each.c.at, BigInteger) - milliseconds(first)) // width
     chosen = select(each.c.series, place.label("place"), func.sum(each.c["count"])).group_by(each.c.series, place)
     found = {name: [0] * (span.length // span.step) for name in wanted}
-    for series, place_of, count in connection.execute(chosen).all():
+    for series, place_of, count in connection.execute(chosen):
         found[series][place_of] = int(count)
     return found
 

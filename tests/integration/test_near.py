@@ -39,15 +39,24 @@ def lane(store: Store, name: str = "emails") -> LaneFigures:
         return next(each for each in lanes.lanes(connection) if each.name == name)
 
 
-def add_many(connection: Connection) -> int:
-    """Behind READ e-mails that come next: one in flight, two tried before, two that wait for a pace; their order."""
+def add_many(connection: Connection, waiting: int = 2) -> int:
+    """Behind READ e-mails that come next: one in flight, two tried before, some that wait for a pace; their order."""
     order = add_order(connection, state=OrderState.COMPLETED)
     for _ in range(READ):
         add_email(connection, order, due_in=MINUTE)
     add_email(connection, order, due_in=2 * MINUTE, state=EmailState.SENDING, unresolved=1)
     for _ in range(2):
         add_email(connection, order, due_in=HOUR, attempts=1)
+    for _ in range(waiting):
         add_email(connection, order, due_in=2 * HOUR, **paced(since=now() - HOUR))
+    return order
+
+
+def add_and_look(store: Store, waiting: int = 2) -> int:
+    """Likewise, and the clock looks."""
+    with store.write() as connection:
+        order = add_many(connection, waiting)
+    jobs.count(clock_of(store))
     return order
 
 
@@ -83,9 +92,7 @@ def test_numbers_say_that_there_may_be_more_where_not_all_was_read(
 
 def test_more_than_the_clock_has_found_says_that_there_may_be_more_still(store: Store) -> None:
     """As when a relay goes down: many are put off at once, and whoever looks reads few of them."""
-    with store.write() as connection:
-        order = add_many(connection)
-    jobs.count(clock_of(store))
+    order = add_and_look(store)
     with store.write() as connection:
         for _ in range(SURE + 1):
             add_email(connection, order, due_in=MINUTE / 2, **paced(since=now() - 2 * HOUR))
@@ -101,9 +108,7 @@ def test_more_than_the_clock_has_found_says_that_there_may_be_more_still(store: 
 
 
 def test_more_are_in_flight_at_this_moment_than_the_clock_has_found(store: Store) -> None:
-    with store.write() as connection:
-        order = add_many(connection)
-    jobs.count(clock_of(store))
+    order = add_and_look(store)
     with store.write() as connection:
         for _ in range(2):
             add_email(connection, order, due_in=MINUTE / 2, state=EmailState.SENDING, unresolved=1)
@@ -113,12 +118,8 @@ def test_more_are_in_flight_at_this_moment_than_the_clock_has_found(store: Store
 
 def test_what_was_early_when_the_clock_looked_and_is_late_now_is_counted_once(store: Store) -> None:
     """As when a relay comes back: what was put off is due at once."""
-    with store.write() as connection:
-        order = add_many(connection)
-        for _ in range(SURE):
-            add_email(connection, order, due_in=2 * HOUR, **paced(since=now() - HOUR))
-    jobs.count(clock_of(store))
     early = 2 + SURE
+    add_and_look(store, waiting=early)
     assert (lane(store).due, lane(store).waiting) == (early, READ + 2)
     with store.write() as connection:
         due_now = {"due_at": now(), "waits_for": None, "rank": milliseconds(now())}
@@ -132,11 +133,7 @@ def test_what_was_early_when_the_clock_looked_and_is_late_now_is_counted_once(st
 
 def test_more_that_is_late_hides_nothing_that_is_early_without_saying_so(store: Store) -> None:
     """As when an order comes while a relay is down: what is late is not what was early."""
-    with store.write() as connection:
-        order = add_many(connection)
-        for _ in range(SURE):
-            add_email(connection, order, due_in=2 * HOUR, **paced(since=now() - HOUR))
-    jobs.count(clock_of(store))
+    order = add_and_look(store, waiting=2 + SURE)
     with store.write() as connection:
         for _ in range(2):
             add_email(connection, order, due_in=-MINUTE)
@@ -145,9 +142,7 @@ def test_more_that_is_late_hides_nothing_that_is_early_without_saying_so(store: 
 
 
 def test_where_little_waits_again_nothing_is_told_that_was_found_before(store: Store) -> None:
-    with store.write() as connection:
-        add_many(connection)
-    jobs.count(clock_of(store))
+    add_and_look(store)
     with store.write() as connection:
         connection.execute(delete(emails).where(emails.c.seq >= SURE))
     found = lane(store)
@@ -155,9 +150,7 @@ def test_where_little_waits_again_nothing_is_told_that_was_found_before(store: S
 
 
 def test_what_the_clock_found_too_long_ago_is_not_told(store: Store) -> None:
-    with store.write() as connection:
-        add_many(connection)
-    jobs.count(clock_of(store))
+    add_and_look(store)
     with store.write() as connection:
         connection.execute(update(lane_counts).values(at=now() - kept.NEW - MINUTE))
     assert lane(store).retrying == 0

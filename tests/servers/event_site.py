@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from engine.models import DeliveryState
@@ -77,10 +76,6 @@ class EventSite(Site):
             found += answer.json()
             address = answer.headers.get("next", "")
         return found
-
-    def without_unanswered(self, resource: str, pushed: Count) -> Count:
-        """What was pushed, but for one copy for each call that got no answer in time: this machine may be busy."""
-        return replace(pushed, doubled=pushed.doubled[self.ledger.pushes(resource, "deferred") :])
 
     def await_events(self, resource: str, number: int) -> None:
         """Return when so many events are stored and nothing is left to do."""
