@@ -35,7 +35,7 @@ from engine.admin.filters import TIMES
 from engine.admin.masking import masked
 from engine.admin.paused import SAID
 from engine.admin.paused import told as who_paused
-from engine.admin.rows import BACKLOG
+from engine.admin.row_statements import BACKLOG
 from engine.admin.sentences import label, sentence, thing
 from engine.auth.operators import Role
 from engine.errors import VarselError

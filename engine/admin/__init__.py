@@ -11,6 +11,7 @@ lists.py      pages of a list, bounded in time at any size
 cursors.py    where a page begins, as text
 exports.py    lists as files
 rows.py       rows as they are shown
+row_statements.py  what reads them, built once
 masking.py    what viewers do not see of them
 belonging.py  which rows belong to an order or a job
 details.py    one row, with all that happened to it

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, bindparam, func, select
 
 from engine.admin import reasons
 from engine.admin.rows import ROWS, last_lines
@@ -21,16 +21,33 @@ if TYPE_CHECKING:
 
 COUNTED = 200  # rows of another kind that are looked at for one
 _TEXTS = ("recipients", "body", "sms")  # of an order, of any size
+_ORDERS = select(*(column for column in orders.c if column.name not in _TEXTS)).where(
+    orders.c.id.in_(bindparam("ids", expanding=True))
+)
+_MAILS = (
+    select(emails.c.seq, emails.c.state)
+    .where(emails.c.order_seq == bindparam("order", type_=BigInteger()))
+    .limit(COUNTED + 1)
+)
+_PUSHES = (
+    select(deliveries.c.seq, deliveries.c.state)
+    .where(deliveries.c.event_seq == bindparam("event", type_=BigInteger()))
+    .limit(COUNTED + 1)
+)
+_ITS_PUSH = deliveries.c.subscription_seq == bindparam("subscription", type_=BigInteger())
+_NEWEST_PUSHES = select(deliveries.c.seq).where(_ITS_PUSH).order_by(deliveries.c.seq.desc()).limit(COUNTED).subquery()
+_TRIED = select(func.max(deliveries.c.seq)).where(
+    _ITS_PUSH, deliveries.c.attempts > 0, deliveries.c.seq.in_(select(_NEWEST_PUSHES.c.seq))
+)
 
 
 def _orders(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
     """Orders with their e-mails by state, and the last answer to one: to one that failed, if any did."""
     found = ROWS["orders"](connection, keys)
-    rows = {row.id: row for row in connection.execute(select(*_columns(orders)).where(orders.c.id.in_(keys)))}
+    rows = {row.id: row for row in connection.execute(_ORDERS, {"ids": keys})}
     told: list[int | None] = []
     for row in found:
-        its = select(emails.c.seq, emails.c.state).where(emails.c.order_seq == rows[row["id"]].seq).limit(COUNTED + 1)
-        mails = connection.execute(its).all()
+        mails = connection.execute(_MAILS, {"order": rows[row["id"]].seq}).all()
         _count(row, [mail.state for mail in mails])
         failed = [mail.seq for mail in mails if mail.state.startswith("Failed")]
         told += failed[:1] or [mails[-1].seq if mails else None]
@@ -51,8 +68,7 @@ def _events(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]
     found = ROWS["events"](connection, keys)
     told: list[int | None] = []
     for row in found:
-        its = select(deliveries.c.seq, deliveries.c.state).where(deliveries.c.event_seq == row["seq"])
-        pushed = connection.execute(its.limit(COUNTED + 1)).all()
+        pushed = connection.execute(_PUSHES, {"event": row["seq"]}).all()
         _count(row, [each.state for each in pushed])
         dead = [each.seq for each in pushed if each.state == DeliveryState.DEAD]
         told += dead[:1] or [pushed[-1].seq if pushed else None]
@@ -68,11 +84,7 @@ def _subscriptions(connection: Connection, keys: Sequence[Any]) -> list[dict[str
     found = ROWS["subscriptions"](connection, keys)
     told: list[int | None] = []
     for row in found:
-        of = (deliveries.c.subscription_seq == row["seq"], deliveries.c.attempts > 0)
-        newest = select(deliveries.c.seq).where(deliveries.c.subscription_seq == row["seq"])
-        among = newest.order_by(deliveries.c.seq.desc()).limit(COUNTED).subquery()
-        tried = select(func.max(deliveries.c.seq)).where(*of, deliveries.c.seq.in_(select(among.c.seq)))
-        told.append(connection.scalar(tried))
+        told.append(connection.scalar(_TRIED, {"subscription": row["seq"]}))
         row["why"] = _("Paused: %(reason)s", reason=of_reason(row["paused_reason"])) if row["paused_reason"] else None
     _answer(connection, found, told, delivery_attempts, delivery_attempts.c.delivery_seq)
     return found
@@ -89,10 +101,6 @@ FOUND: Mapping[str, Callable[[Connection, Sequence[Any]], list[dict[str, Any]]]]
     "subscriptions": _subscriptions,
     "deliveries": _deliveries,
 }
-
-
-def _columns(table: Table) -> list[Column[Any]]:
-    return [column for column in table.c if column.name not in _TEXTS]
 
 
 def _count(row: dict[str, Any], states: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import Text, and_, cast, func, literal, or_, select, true
+from sqlalchemy import Text, and_, bindparam, cast, func, literal, or_, select, true
 
 from engine.db.blocks import everywhere, newest_first
 from engine.db.tables import EMAIL_FAILED, chains, email_attempts, emails, idempotency_keys, orders, wordings
@@ -110,15 +110,9 @@ def queued(connection: Connection, queue_id: str, most: int) -> list[int]:
 
 def keyed(connection: Connection, key: str) -> Sequence[UUID]:
     """The orders that were posted with this idempotency key, by whomever."""
-    creators = _creators(idempotency_keys)
-    single = select(idempotency_keys.c.order_id).where(
-        idempotency_keys.c.creator.in_(creators), idempotency_keys.c.key == key
-    )
-    its_chains = select(chains.c.id).where(
-        chains.c.creator.in_(_creators(chains)), chains.c.kind.in_(_KINDS), chains.c.idempotency_id == key
-    )
-    of_chains = select(orders.c.id).where(orders.c.chain_id.in_(connection.scalars(its_chains).all()))
-    return [*connection.scalars(single), *connection.scalars(of_chains)]
+    its_chains = connection.scalars(_CHAINS_OF_KEY, {"key": key}).all()
+    of_chains = select(orders.c.id).where(orders.c.chain_id.in_(its_chains))
+    return [*connection.scalars(_ORDERS_OF_KEY, {"key": key}), *(connection.scalars(of_chains) if its_chains else ())]
 
 
 def _creators(table: Table) -> Select[Any]:
@@ -128,6 +122,14 @@ def _creators(table: Table) -> Select[Any]:
     following = select(least).where(table.c.creator > walk.c.creator).scalar_subquery()
     walk = walk.union_all(select(following).where(walk.c.creator.is_not(None)))
     return select(walk.c.creator).where(walk.c.creator.is_not(None)).limit(CREATORS)
+
+
+_ORDERS_OF_KEY = select(idempotency_keys.c.order_id).where(
+    idempotency_keys.c.creator.in_(_creators(idempotency_keys)), idempotency_keys.c.key == bindparam("key")
+)
+_CHAINS_OF_KEY = select(chains.c.id).where(
+    chains.c.creator.in_(_creators(chains)), chains.c.kind.in_(_KINDS), chains.c.idempotency_id == bindparam("key")
+)
 
 
 def is_rare(connection: Connection, table: Table, which: ColumnElement[bool]) -> bool:

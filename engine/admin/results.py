@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, literal, select, union_all
+from sqlalchemy import BigInteger, Integer, bindparam, func, select, union_all
 
 from engine.admin.counts import COUNTED
 from engine.admin.words import of_state
 from engine.db.dialects import now
-from engine.db.tables import EPOCH, emails
+from engine.db.tables import EPOCH, Instant, emails
 from engine.events import tallies
 from engine.models import HANDED_OVER, EmailState, OrderState
 from engine.text.language import _, number
@@ -19,10 +21,11 @@ from engine.text.language import _, number
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
 SENT, FAILED, WAITING, CANCELLED = "sent", "failed", "waiting", "cancelled"
 _RESULTS = (SENT, FAILED, WAITING, CANCELLED)
+_NONE = 0  # the number of no order
 _MADE = (OrderState.PROCESSED, OrderState.COMPLETED, OrderState.SET_ASIDE)  # all e-mails of an order are there
 
 
@@ -95,15 +98,13 @@ def progress(connection: Connection, found: Results, state: str, recipients: int
 def _looked_at(connection: Connection, seqs: Collection[int], most: int) -> dict[int, Results]:
     """Counted here and now. One that was settled within the last minute tells how quickly the order is sent."""
     a_minute_ago = now(connection) - tallies.MINUTE
-    recent = emails.c.last_update > a_minute_ago
-    its = (emails.c.state, emails.c.last_update, recent.label("recent"))
-    each = [select(literal(seq).label("order_seq"), *its).where(emails.c.order_seq == seq).limit(most) for seq in seqs]
-    rows = union_all(*(select(part.subquery()) for part in each)).subquery()
-    newest = func.max(rows.c.last_update)
-    chosen = select(rows.c.order_seq, rows.c.state, func.count(), func.count().filter(rows.c.recent), newest)
+    places = 1 << (len(seqs) - 1).bit_length()  # few statements, each built once: that takes longer than to run it
+    its = {f"order_{place}": seq for place, seq in zip_longest(range(places), seqs, fillvalue=_NONE)}
     states: dict[int, dict[str, int]] = {seq: {} for seq in seqs}
     lately, changed = dict.fromkeys(seqs, 0), dict.fromkeys(seqs, EPOCH)
-    for seq, state, count, new, last in connection.execute(chosen.group_by(rows.c.order_seq, rows.c.state)):
+    for seq, state, count, new, last in connection.execute(
+        _of_places(places), its | {"since": a_minute_ago, "most": most}
+    ):
         states[seq][state] = count
         changed[seq] = max(changed[seq], last)
         lately[seq] += new if result_of(state) != WAITING else 0
@@ -111,3 +112,20 @@ def _looked_at(connection: Connection, seqs: Collection[int], most: int) -> dict
         seq: Results(states[seq], lately[seq], a_minute_ago, changed[seq], whole=sum(states[seq].values()) < most)
         for seq in seqs
     }
+
+
+@cache
+def _of_places(places: int) -> Select[int, str, int, int, datetime]:
+    """Counts the e-mails of so many orders, `most` of each, by order and state."""
+    recent = emails.c.last_update > bindparam("since", type_=Instant())
+    most = bindparam("most", type_=Integer())
+    orders = [bindparam(f"order_{place}", type_=BigInteger()) for place in range(places)]
+    each = [
+        select(order.label("order_seq"), emails.c.state, emails.c.last_update, recent.label("recent"))
+        .where(emails.c.order_seq == order)
+        .limit(most)
+        for order in orders
+    ]
+    rows = union_all(*(select(part.subquery()) for part in each)).subquery()
+    counts = (func.count(), func.count().filter(rows.c.recent), func.max(rows.c.last_update))
+    return select(rows.c.order_seq, rows.c.state, *counts).group_by(rows.c.order_seq, rows.c.state)

@@ -7,16 +7,17 @@ is new is in the few pages of the newest block. To find an address, each block i
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import BigInteger, bindparam, select
 
 from engine.db.tables import BLOCK, block_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import ColumnElement, Connection, Table
+    from sqlalchemy import ColumnElement, Connection, Select, Table
 
 
 def everywhere(connection: Connection, table: Table) -> ColumnElement[bool]:
@@ -47,8 +48,14 @@ def newest_first(connection: Connection, table: Table) -> Iterator[tuple[ColumnE
 
 
 def _blocks(connection: Connection, table: Table, after: int) -> range:
-    block, seq = block_of(table), table.c.seq
-    first = select(block).where(seq > after).order_by(seq).limit(1)
-    last = select(block).order_by(seq.desc()).limit(1)
-    low, high = connection.execute(select(first.scalar_subquery(), last.scalar_subquery())).one()
+    low, high = connection.execute(_ends(table), {"after": after}).one()
     return range(0) if low is None else range(low, high + 1)
+
+
+@cache
+def _ends(table: Table) -> Select[int | None, int]:
+    """The block of the first row after a number, and that of the last."""
+    block, seq = block_of(table), table.c.seq
+    first = select(block).where(seq > bindparam("after", type_=BigInteger())).order_by(seq).limit(1)
+    last = select(block).order_by(seq.desc()).limit(1)
+    return select(first.scalar_subquery(), last.scalar_subquery())

@@ -56,9 +56,12 @@ def _row_now_postgresql(_element: RowNow, _compiler: Any, **_: Any) -> str:
     return _MILLISECONDS.format("clock_timestamp()")
 
 
+_NOW = select(Now())
+
+
 def now(connection: Connection) -> datetime:
     """The database's time, of the newest statement."""
-    found: datetime = connection.execute(select(Now())).scalar_one()
+    found: datetime = connection.execute(_NOW).scalar_one()
     return found
 
 

@@ -109,7 +109,7 @@ def test_redis_forgets_everything_while_events_are_pushed(
             forgetful.flushall()
         site.settle()
 
-    pushed = count_pushes(pairs(10, ids), receiver)
+    pushed = site.count_pushes(resource, pairs(10, ids), receiver)
     tell(capsys, "Redis flushed 40 times in 1,000 pushes", pushed)
     assert pushed == FLAWLESS
 
@@ -127,7 +127,7 @@ def test_redis_is_killed_and_started_again(
         site.publish(resource, [id_])
     site.settle()
 
-    pushed = count_pushes(pairs(10, ids), receiver)
+    pushed = site.count_pushes(resource, pairs(10, ids), receiver)
     tell(capsys, "Redis killed in 600 pushes", pushed)
     assert pushed == FLAWLESS
 
@@ -146,7 +146,7 @@ def test_the_receiver_is_down_and_comes_back_and_the_scheduler_is_killed_meanwhi
     with Receiver(Say(200), port=port) as back:
         site.settle(hurried=True)
 
-    pushed = count_pushes(pairs(10, ids), back)
+    pushed = site.count_pushes(resource, pairs(10, ids), back)
     tell(capsys, "receiver down in 300 pushes, scheduler killed", pushed)
     assert pushed == FLAWLESS
 
@@ -162,7 +162,7 @@ def test_the_receiver_resets_connections(
     site.settle(hurried=True)
 
     reset = Counter(named(receiver.requests)) - Counter(named(receiver.answered))
-    pushed = count_pushes(pairs(10, ids), receiver)
+    pushed = site.count_pushes(resource, pairs(10, ids), receiver)
     tell(capsys, f"receiver reset {reset.total()} connections in 300 pushes", pushed)
     assert reset.total() == 100
     assert (pushed.lost, pushed.renamed, pushed.unordered) == ([], [], [])
@@ -177,8 +177,8 @@ def test_the_receiver_takes_longer_than_a_lease(tmp_path: Path, capsys: pytest.C
         receiver.act(Slow(LEASE + 1))
         site.publish(resource, ids)
         site.settle()
+        pushed = site.count_pushes(resource, pairs(30, ids), receiver)
 
-    pushed = count_pushes(pairs(30, ids), receiver)
     tell(capsys, "receiver slower than the lease in 60 pushes", pushed)
     assert pushed == FLAWLESS
 
@@ -200,7 +200,7 @@ def test_the_web_process_is_killed_right_after_each_201(
         wait_for(answers)
     site.settle()
 
-    pushed = count_pushes(pairs(3, ids), receiver)
+    pushed = site.count_pushes(APP, pairs(3, ids), receiver)
     tell(capsys, "web killed right after each of 3 201s", pushed)
     assert pushed == FLAWLESS
     assert [event["id"] for event in site.read(APP)] == ids
@@ -228,11 +228,11 @@ def test_events_are_accepted_while_the_database_is_down(
         unsettled = site.unsettled(APP) if killed else set()
         site.await_events(APP, len(ids))
         found = [event["id"] for event in site.read(APP)]
+        pushed = site.count_pushes(APP, pairs(3, ids), receiver)
 
     assert asked.status_code == 503
     assert int(asked.headers["retry-after"]) > 0
     assert Counter(found) == Counter(ids)
-    pushed = count_pushes(pairs(3, ids), receiver)
     when = f", workers killed at once and when {stored} were stored" if killed else ""
     tell(capsys, f"database down for 205 events{when}", pushed)
     assert (pushed.lost, pushed.renamed, pushed.unordered) == ([], [], [])
@@ -253,12 +253,12 @@ def test_events_are_refused_while_the_database_and_redis_are_down(
         site.publish(APP, ["after"])
         site.settle()
         found = [event["id"] for event in site.read(APP)]
+        pushed = site.count_pushes(APP, pairs(3, ["after"]), receiver)
 
     for answer in refused:
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) > 0
     assert found == ["after"]
-    pushed = count_pushes(pairs(3, ["after"]), receiver)
     tell(capsys, "database and Redis down for 4 events, all refused", pushed)
     assert pushed == FLAWLESS
 
@@ -312,13 +312,13 @@ def test_the_end_of_an_order_is_one_event_though_workers_are_killed(
         events = site.read(STATUS)
         orders = [f"{row.id}-completed" for row in site.ledger.orders()]
         emails = [f"{email_id}-succeeded" for email_id in site.ledger.email_ids()]
+        pushed = site.count_pushes(STATUS, pairs(2, orders + emails), receiver)
 
     assert len(orders) == 30
     assert len(emails) == 300
     assert Counter(event["id"] for event in events) == Counter(orders + emails)
     types = Counter(event["type"] for event in events)
     assert types == {"no.varsel.order.completed": 30, "no.varsel.email.succeeded": 300}
-    pushed = count_pushes(pairs(2, orders + emails), receiver)
     tell(capsys, f"workers killed while 30 orders end on {database}", pushed)
     assert (pushed.lost, pushed.renamed, pushed.unordered) == ([], [], [])
     assert set(pushed.doubled) <= unsettled

@@ -20,7 +20,7 @@ from tests.helpers.ports import free_port
 from tests.helpers.single_process import SingleProcess
 from tests.helpers.waiting import wait_for
 from tests.servers.event_site import API as EVENTS
-from tests.servers.event_site import SCOPES, EventSite, count_pushes, pairs
+from tests.servers.event_site import SCOPES, EventSite, pairs
 from tests.servers.http import Receiver, Slow
 from tests.servers.installation import API, order
 from tests.servers.postgres import Postgres
@@ -74,11 +74,12 @@ def test_the_database_hangs_and_goes_on(server: Postgres, tmp_path: Path, capsys
         server.resume()
         site.await_events(RESOURCE, len(ids))
         wait_for(lambda: site.client.get("/readyz").is_success)
+        pushed = site.count_pushes(RESOURCE, pairs(2, ids), receiver)
 
     assert [answer.status_code for answer in answers if not unavailable(answer)] == []
     assert alive.is_success
     assert "varsel_database_up 0.0" in metrics.text
-    mails, pushed = site.count(to), count_pushes(pairs(2, ids), receiver)
+    mails = site.count(to)
     tell(capsys, "database hung in 100 mails", mails)
     tell(capsys, "database hung in 40 pushes", pushed)
     assert mails == FLAWLESS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.helpers.counting import tell
-from tests.servers.event_site import EventSite, count_pushes, pairs
+from tests.servers.event_site import EventSite, pairs
 from tests.servers.http import Receiver, Say
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.site import FLAWLESS, addresses
@@ -34,7 +34,7 @@ def test_behind_a_pooler_all_is_delivered_pushed_and_read(
         site.publish(RESOURCE, ids)
         site.await_events(RESOURCE, len(ids))
         assert [event["id"] for event in site.read(RESOURCE)] == ids
-        mails, pushes = site.count(to), count_pushes(pairs(3, ids), receiver)
+        mails, pushes = site.count(to), site.count_pushes(RESOURCE, pairs(3, ids), receiver)
         said = "".join(site.varsel.output)
     tell(capsys, "behind PgBouncer, 50 mails", mails)
     tell(capsys, "behind PgBouncer, 150 pushes", pushes)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -12,9 +10,9 @@ import pytest
 
 from engine.models import EmailState, OrderState
 from tests.helpers.counting import tell
-from tests.helpers.processes import start, stop
+from tests.helpers.processes import start
 from tests.helpers.waiting import patience, slowness, wait_for
-from tests.servers.site import FLAWLESS, Site, addresses
+from tests.servers.site import FLAWLESS, Site, addresses, stopped
 from tests.servers.smtp_script import Say
 
 if TYPE_CHECKING:
@@ -84,7 +82,6 @@ def test_two_schedulers_double_nothing_and_either_will_do(site: Site, capsys: py
     to = addresses(300)
     site.relay.messages.clear()
     site.relay.script = {}
-    first = site.varsel.pid("scheduler")
     second = start([sys.executable, "-m", "scheduler"], env=site.varsel.environment())
     try:
         soon = (datetime.now(UTC) + timedelta(seconds=3 * slowness())).isoformat()
@@ -92,12 +89,11 @@ def test_two_schedulers_double_nothing_and_either_will_do(site: Site, capsys: py
             site.post(*to[first_of : first_of + 10], requestedSendTime=soon)
         site.settle()
 
-        stop(first)  # not killed, since its supervisor would start another
-        soon = (datetime.now(UTC) + timedelta(seconds=3 * slowness())).isoformat()
-        site.post(*to[200:], requestedSendTime=soon)
-        site.settle()
+        with stopped(site.varsel.pid("scheduler")):  # not killed, since its supervisor would start another
+            soon = (datetime.now(UTC) + timedelta(seconds=3 * slowness())).isoformat()
+            site.post(*to[200:], requestedSendTime=soon)
+            site.settle()
     finally:
-        os.kill(first, signal.SIGCONT)
         second.terminate()
         second.wait(patience())
 

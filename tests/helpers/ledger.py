@@ -111,6 +111,16 @@ class Ledger:
         with self._store.read() as connection:
             return connection.execute(chosen).scalar_one()
 
+    def push_attempts(self, resource: str) -> Sequence[Row[Any]]:
+        """The attempts log of pushes to subscribers to a resource, each line with its `endpoint` and `event_id`."""
+        chosen = (
+            select(delivery_attempts, subscriptions.c.endpoint, events.c.id.label("event_id"))
+            .select_from(delivery_attempts.join(deliveries).join(subscriptions).outerjoin(events))
+            .where(subscriptions.c.resource_filter == resource)
+        )
+        with self._store.read() as connection:
+            return connection.execute(chosen).all()
+
     def settled(self) -> bool:
         """Whether nothing is left to do: every order is finished, no e-mail and no push is due at any time."""
         left = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -84,6 +85,7 @@ def paused_column() -> Column[Any]:
     return Column("paused_by", Text)
 
 
+@cache
 def block_of(table: Table) -> ColumnElement[int]:
     """The block of a row, with which an index begins; see `engine/db/blocks.py`."""
     block: ColumnElement[int] = table.c.seq // literal_column(str(BLOCK), Integer)
