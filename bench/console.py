@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import re
 import tempfile
 import time
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 MAILS = 10_000_000
+_QUARTER = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4 >> 20  # of the memory, in MB
+SETTINGS = (f"shared_buffers={_QUARTER}MB", "max_wal_size=4GB")  # PostgreSQL's, as docs/operating.md has them
 ROUNDS = 7  # of each page
 BOUND = 100.0  # milliseconds, of the median
 SHARED = 1.1  # seconds for which readers of the overview share a reading
@@ -169,7 +172,7 @@ def run() -> list[Figure]:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="varsel-bench-")))
         folder.chmod(0o755)
         sink = parts.enter_context(Sink(folder / "sink"))
-        with Postgres(hasty=False) as postgres:
+        with Postgres(*SETTINGS, hasty=False) as postgres:
             url = postgres.database()
             archive.make(url, MAILS, busy=True)
             found = measured("PostgreSQL", url, folder / "postgresql", sink.url, lambda: cpu_of(postgres.pid))
