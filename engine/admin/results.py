@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SENT, FAILED, WAITING, CANCELLED = "sent", "failed", "waiting", "cancelled"
 _RESULTS = (SENT, FAILED, WAITING, CANCELLED)
 _NONE = 0  # the number of no order
+_AT_ONCE = 64  # orders of a statement: SQLite takes no UNION of more than 500
 _MADE = (OrderState.PROCESSED, OrderState.COMPLETED, OrderState.SET_ASIDE)  # all e-mails of an order are there
 
 
@@ -79,7 +80,9 @@ def results(connection: Connection, seqs: Collection[int], most: int = tallies.S
     counted = tallies.of_orders(connection, seqs)
     found = {seq: Results(tally.states, tally.lately, tally.since, tally.changed) for seq, tally in counted.items()}
     others = [seq for seq in seqs if seq not in counted]
-    return found | (_looked_at(connection, others, most) if others else {})
+    for begin in range(0, len(others), _AT_ONCE):
+        found |= _looked_at(connection, others[begin : begin + _AT_ONCE], most)
+    return found
 
 
 def progress(connection: Connection, found: Results, state: str, recipients: int) -> Progress:

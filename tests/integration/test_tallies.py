@@ -141,6 +141,16 @@ def test_small_orders_are_counted_when_somebody_looks(store: Store) -> None:
     assert found.words == "1 failed, 1 waiting"
 
 
+def test_of_more_orders_than_a_statement_has_places_each_is_counted(store: Store) -> None:
+    with store.write() as connection:
+        seqs = [add_order(connection, state=OrderState.COMPLETED) for _ in range(600)]
+        for seq in seqs[1::2]:
+            add_email(connection, seq, state=EmailState.SUCCEEDED)
+    with store.read() as connection:
+        found = results(connection, seqs)
+    assert [found[seq].counts for seq in seqs] == [{}, {"sent": 1}] * 300
+
+
 def test_of_a_large_order_that_an_older_version_made_the_first_are_counted(store: Store) -> None:
     with store.write() as connection:
         seq = add_order(connection, state=OrderState.PROCESSED)
