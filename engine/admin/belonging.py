@@ -45,7 +45,9 @@ def of_order(connection: Connection, order_id: UUID) -> OfOrder:
         return OfOrder([false()])
     which = emails.c.order_seq == its.seq
     begin, end = first_id(its.created), first_id(its.created + MILLISECOND)
-    some = connection.scalar(select(emails.c.id).where(which).limit(1))
+    # Not `=`: of what is frequent, PostgreSQL looks for the first in the whole table, and a new order's are at its end.
+    mails = select(emails.c.id).where(emails.c.order_seq.between(its.seq, its.seq))
+    some = connection.scalar(mails.order_by(emails.c.order_seq).limit(1))
     if not some or not begin <= some < end:
         return OfOrder([which], few=True)
     tally = tallies.of_orders(connection, [its.seq]).get(its.seq)

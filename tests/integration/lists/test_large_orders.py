@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from engine.admin import cursors, lists
+from engine.admin.belonging import of_order
 from engine.admin.lists import Place, view
 from engine.admin.resources import EMAILS
 from engine.db.tables import emails, orders
@@ -73,3 +74,15 @@ def test_a_page_costs_the_same_however_many_emails_there_are(
             assert all(len(look().page.items) == 4 for look in looks)
             costs.append([effort(connection, look) for look in looks])
     assert all(many < 4 * few for few, many in zip(*costs, strict=True)), costs
+
+
+@pytest.mark.dialects
+def test_an_email_of_the_newest_order_is_found_as_soon_as_one_of_the_first(store: Store) -> None:
+    """PostgreSQL would look through the whole table for it, from its beginning on."""
+    with store.write() as connection:
+        made = [add_large_order(connection, MANY)[0] for _ in range(2)]
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("ANALYZE emails"))
+    with store.read() as connection:
+        first, newest = (effort(connection, partial(of_order, connection, order)) for order in made)
+    assert newest <= 4 * first
