@@ -14,7 +14,7 @@ import redis
 from api.recipients import NDJSON
 from tests.helpers.command import varsel
 from tests.helpers.counting import tell
-from tests.helpers.waiting import LEASE, slowness, wait_for
+from tests.helpers.waiting import KEPT, slowness, wait_for
 from tests.servers.installation import API, at, order
 from tests.servers.postgres import Postgres
 from tests.servers.redis import Redis
@@ -48,7 +48,7 @@ def test_a_worker_is_killed_in_the_middle_of_4100_mails(
     database: str, database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     to, followed = addresses(2000), addresses(2100, "followed")  # these are two portions
-    with Site(tmp_path, SLOW, database_url=database_url, lease=LEASE) as site:
+    with Site(tmp_path, SLOW, database_url=database_url, lease=KEPT) as site:
         location, followed_by = site.post(*to[:1800]), site.follow(*followed)
         site.post_each_kind(to[1800:1900])
         site.await_copies(500)

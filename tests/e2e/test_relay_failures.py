@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +11,7 @@ from engine.models import EmailState
 from engine.queue.backoff import JITTER
 from tests.helpers.counting import count, tell
 from tests.helpers.ports import free_port
-from tests.helpers.waiting import LEASE, due_between, slowness, wait_for
+from tests.helpers.waiting import KEPT, due_between, wait_for
 from tests.servers.site import FLAWLESS, Site, addresses
 from tests.servers.smtp import ScriptedSMTP
 from tests.servers.smtp_script import ByAddress, Close, Say, Slow
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from tests.servers.smtp_script import Phase
 
 CONNECTIONS = 2  # per worker
-KEPT = LEASE * sqrt(slowness())  # seconds; a worker that gets no processor for a while must still keep its leases
 # What the relay answers, where, and what the e-mail is afterwards.
 ANSWERS: tuple[tuple[Phase, int, EmailState], ...] = (
     ("rcpt", 421, EmailState.NEW),

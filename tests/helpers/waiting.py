@@ -15,6 +15,7 @@ A test that needs a quick machine is a defect. It is right on a slow one when it
 from __future__ import annotations
 
 import functools
+import math
 import os
 import time
 from datetime import UTC, datetime, timedelta
@@ -75,3 +76,4 @@ def _work() -> float:
 SHORT = timedelta(seconds=0.5 * slowness())  # a time-out that is to strike, yet not before its time
 LONG = timedelta(seconds=patience())  # a time-out that is not to strike
 LEASE = 10.0  # seconds; less than a call may take (engine/outbound/calls.py)
+KEPT = LEASE * math.sqrt(slowness())  # likewise, where mails are sent, which may take longer
