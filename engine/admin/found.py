@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, bindparam, func, select
 
 from engine.admin import reasons
+from engine.admin.row_statements import but, by
 from engine.admin.rows import ROWS, last_lines
 from engine.admin.words import of_reason
 from engine.db.tables import deliveries, delivery_attempts, email_attempts, emails, orders
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
 
 COUNTED = 200  # rows of another kind that are looked at for one
 _TEXTS = ("recipients", "body", "sms")  # of an order, of any size
-_ORDERS = select(*(column for column in orders.c if column.name not in _TEXTS)).where(
-    orders.c.id.in_(bindparam("ids", expanding=True))
-)
+_ORDERS = by(orders.c.id, select(*but(orders, *_TEXTS)))
 _MAILS = (
     select(emails.c.seq, emails.c.state)
     .where(emails.c.order_seq == bindparam("order", type_=BigInteger()))
@@ -44,7 +43,7 @@ _TRIED = select(func.max(deliveries.c.seq)).where(
 def _orders(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
     """Orders with their e-mails by state, and the last answer to one: to one that failed, if any did."""
     found = ROWS["orders"](connection, keys)
-    rows = {row.id: row for row in connection.execute(_ORDERS, {"ids": keys})}
+    rows = {row.id: row for row in connection.execute(_ORDERS, {"keys": keys})}
     told: list[int | None] = []
     for row in found:
         mails = connection.execute(_MAILS, {"order": rows[row["id"]].seq}).all()

@@ -97,11 +97,12 @@ def _stands(stands: Standings) -> tuple[ColumnElement[Any], ...]:
     return word.label("standing"), case((word == Standing.LATER, stands.next)).label("next_attempt")
 
 
-def _by(key: Column[Any], chosen: Select[Any]) -> Select[Any]:
+def by(key: Column[Any], chosen: Select[Any]) -> Select[Any]:
+    """Those of what is chosen whose key is one of `keys`."""
     return chosen.where(key.in_(bindparam("keys", expanding=True)))
 
 
-def _but(table: Table, *hidden: str) -> list[Column[Any]]:
+def but(table: Table, *hidden: str) -> list[Column[Any]]:
     """The columns of a table, but for these."""
     return [column for column in table.c if column.name not in hidden]
 
@@ -110,35 +111,35 @@ def _but(table: Table, *hidden: str) -> list[Column[Any]]:
 def emails_of(paused_lanes: frozenset[str]) -> Select[Any]:
     """E-mails, with where they stand."""
     chosen = select(*_EMAIL, *_stands(of_emails(paused_lanes))).join(orders, orders.c.seq == emails.c.order_seq)
-    return _by(emails.c.id, chosen)
+    return by(emails.c.id, chosen)
 
 
 @cache
 def orders_of(paused_lanes: frozenset[str]) -> Select[Any]:
     """Orders, likewise."""
-    return _by(orders.c.id, select(*_ORDER, *_stands(of_orders(paused_lanes))))
+    return by(orders.c.id, select(*_ORDER, *_stands(of_orders(paused_lanes))))
 
 
 @cache
 def deliveries_of(paused_lanes: frozenset[str]) -> Select[Any]:
     """Deliveries, likewise."""
     chosen = select(*_DELIVERY, *_stands(of_deliveries(paused_lanes)))
-    return _by(deliveries.c.seq, chosen.select_from(deliveries.join(subscriptions).outerjoin(events)))
+    return by(deliveries.c.seq, chosen.select_from(deliveries.join(subscriptions).outerjoin(events)))
 
 
-EVENTS = _by(events.c.seq, select(*_EVENT))
-SUBSCRIPTIONS = _by(subscriptions.c.seq, select(*_but(subscriptions, *_HIDDEN), _LEFT_ALONE_UNTIL))
+EVENTS = by(events.c.seq, select(*_EVENT))
+SUBSCRIPTIONS = by(subscriptions.c.seq, select(*but(subscriptions, *_HIDDEN), _LEFT_ALONE_UNTIL))
 _WAIT = select(deliveries.c.seq).where(
     deliveries.c.subscription_seq == bindparam("subscription", type_=BigInteger()), deliveries.c.due_at.is_not(None)
 )
 WAITING = select(func.count()).select_from(_WAIT.limit(BACKLOG).subquery())
-AUDIT = _by(audit_log.c.seq, select(audit_log))
-JOBS = _by(jobs.c.seq, select(*_but(jobs, "claim", "unresolved", "attempts", "position", "newest")))
-KEYS = _by(api_keys.c.seq, select(*_but(api_keys, "hash"), STATE.label("state")))
-_SENDER = (column.label("sender") if column.name == "address" else column for column in _but(senders, "compared"))
-SENDERS = _by(senders.c.seq, select(*_SENDER))
-RECURRING = _by(
-    recurring_orders.c.id, select(*_but(recurring_orders, "fingerprint", "order_row"), recurring.STATE.label("state"))
+AUDIT = by(audit_log.c.seq, select(audit_log))
+JOBS = by(jobs.c.seq, select(*but(jobs, "claim", "unresolved", "attempts", "position", "newest")))
+KEYS = by(api_keys.c.seq, select(*but(api_keys, "hash"), STATE.label("state")))
+_SENDER = (column.label("sender") if column.name == "address" else column for column in but(senders, "compared"))
+SENDERS = by(senders.c.seq, select(*_SENDER))
+RECURRING = by(
+    recurring_orders.c.id, select(*but(recurring_orders, "fingerprint", "order_row"), recurring.STATE.label("state"))
 )
 
 

@@ -43,7 +43,6 @@ from engine.text.keywords import filled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from uuid import UUID
 
     from sqlalchemy import Column, Connection, Row, Select, Table
 
@@ -174,13 +173,8 @@ def _of_keys(
     connection: Connection, chosen: Select[Any], key: Column[Any], keys: Sequence[Any]
 ) -> list[dict[str, Any]]:
     """The rows of these keys, in their order."""
-    found = {_key(row, key): dict(row._mapping) for row in connection.execute(chosen, {"keys": keys})}  # noqa: SLF001 SQLAlchemy's documented name
+    found = {row[key.name]: dict(row) for row in connection.execute(chosen, {"keys": keys}).mappings()}
     return [found[value] for value in keys if value in found]
-
-
-def _key(row: Row[Any], key: Column[Any]) -> UUID | int:
-    value: UUID | int = getattr(row, key.name)
-    return value
 
 
 def last_lines(connection: Connection, log: Table, owner: Column[int], seqs: Sequence[int]) -> dict[int, Row[Any]]:
