@@ -169,8 +169,9 @@ class Store:
         return self.clock.now()
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections; what a thread still reads or writes ends, and its connection then."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        event.listen(self._engine.pool, "checkin", lambda _, record: record.invalidate())
         self._engine.dispose()
         if self._file:
             self._file.close()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection, Integer, literal, select, text
+from sqlalchemy import Connection, Integer, event, literal, select, text
 from sqlalchemy.exc import IntegrityError
 
 from engine.db.dialects import Now, after, insert_new
@@ -191,6 +191,18 @@ def test_waiting_for_a_connection_ends(postgres: Postgres) -> None:
     with store.read() as connection:
         ping(connection)
     store.close()
+
+
+def test_a_connection_in_use_outlives_its_store_until_its_block_ends(database_url: str) -> None:
+    store = Store(database_url)
+    ended: list[object] = []
+    event.listen(store.engine.pool, "close", lambda connection, _record: ended.append(connection))
+    with store.read() as connection:
+        its = connection.connection.driver_connection
+        store.close()
+        ping(connection)
+        assert its not in ended
+    assert its in ended
 
 
 def test_a_database_that_is_not_there_is_told(tmp_path: Path) -> None:
