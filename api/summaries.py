@@ -14,7 +14,7 @@ from api.openapi import Description, Operations
 from api.openapi import Response as Documented
 from api.orders import ID, PREFIX, REFUSED, UNKNOWN, asked
 from engine.errors import NotFound, VarselError
-from engine.orders import reading
+from engine.orders.reading import Reached, notifications
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -40,39 +40,39 @@ async def get(request: Request) -> Response:
     """What became of each recipient."""
     creator, order_id = await asked(request)
 
-    async def read(after: UUID | None) -> Piece:
-        return await reads.read(request, creator, piece_of, creator, order_id, after)
+    async def read(reached: Reached | None) -> Piece:
+        return await reads.read(request, creator, piece_of, creator, order_id, reached)
 
     try:
         first = await read(None)
     except NotFound:
         return Response(status_code=404)
-    if first.last is None:
+    if first.reached is None:
         return Response(first.text, media_type=JSON)
     return StreamingResponse(texts(read, first), media_type=JSON)
 
 
 class Piece(NamedTuple):
-    """Some e-mails of an order; `last` is None if no others come behind them: the first such is the whole answer."""
+    """Some e-mails of an order; `reached` is None if no others come behind: the first such is the whole answer."""
 
     text: bytes
     generated: int
     succeeded: int
-    last: UUID | None
+    reached: Reached | None
 
 
-def piece_of(connection: Connection, creator: str, order_id: UUID, after: UUID | None) -> Piece:
-    """The first e-mails of an order, or those `after` one; NotFound."""
-    order, found = reading.notifications(connection, creator, order_id, after)
-    summary, last = answers.EmailSummary.of(order, found), found[-1].id if len(found) == reading.PIECE else None
-    if after is None and last is None:
+def piece_of(connection: Connection, creator: str, order_id: UUID, behind: Reached | None) -> Piece:
+    """The first e-mails of an order, or those `behind` what was reached; NotFound."""
+    order, found, reached = notifications(connection, creator, order_id, behind)
+    summary = answers.EmailSummary.of(order, found)
+    if behind is None and reached is None:
         return Piece(summary.json_text(), summary.generated, summary.succeeded, None)
     listed = b",".join(each.json_text() for each in summary.notifications)
-    begun = summary.beginning() if after is None else b"," if listed else b""
-    return Piece(begun + listed, summary.generated, summary.succeeded, last)
+    begun = summary.beginning() if behind is None else b"," if listed else b""
+    return Piece(begun + listed, summary.generated, summary.succeeded, reached)
 
 
-async def texts(read: Callable[[UUID | None], Awaitable[Piece]], piece: Piece) -> AsyncIterator[bytes]:
+async def texts(read: Callable[[Reached | None], Awaitable[Piece]], piece: Piece) -> AsyncIterator[bytes]:
     """The text of an answer that begins with this piece; the next is read when the client has taken it.
 
     If the database goes away meanwhile, the text ends before it is valid JSON: nobody takes it for the whole answer.
@@ -82,10 +82,10 @@ async def texts(read: Callable[[UUID | None], Awaitable[Piece]], piece: Piece) -
         yield piece.text
         generated += piece.generated
         succeeded += piece.succeeded
-        if piece.last is None:
+        if piece.reached is None:
             break
         try:
-            piece = await read(piece.last)
+            piece = await read(piece.reached)
         except (VarselError, ClientDisconnect):
             return
     yield f'],"generated":{generated},"succeeded":{succeeded}}}'.encode()

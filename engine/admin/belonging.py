@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import false, func, select
 
 from engine.admin.filters import first_id
+from engine.db.frequent import having
 from engine.db.tables import MILLISECOND, emails, job_rows, orders
 from engine.events import tallies
 
@@ -45,9 +46,7 @@ def of_order(connection: Connection, order_id: UUID) -> OfOrder:
         return OfOrder([false()])
     which = emails.c.order_seq == its.seq
     begin, end = first_id(its.created), first_id(its.created + MILLISECOND)
-    # Not `=`: of what is frequent, PostgreSQL looks for the first in the whole table, and a new order's are at its end.
-    mails = select(emails.c.id).where(emails.c.order_seq.between(its.seq, its.seq))
-    some = connection.scalar(mails.order_by(emails.c.order_seq).limit(1))
+    some = connection.scalar(having(select(emails.c.id), emails.c.order_seq, its.seq).limit(1))
     if not some or not begin <= some < end:
         return OfOrder([which], few=True)
     tally = tallies.of_orders(connection, [its.seq]).get(its.seq)

@@ -15,6 +15,7 @@ from engine.admin.lanes import lanes
 from engine.admin.reach import LOOKED_AT, reached
 from engine.admin.soonest import soonest
 from engine.admin.standing import Standing
+from engine.db.frequent import having
 from engine.db.tables import api_keys, emails, orders, senders
 from engine.queue import due
 from engine.queue.pauses import CREATOR, DOMAIN, LANE, Pauses
@@ -79,8 +80,8 @@ def told(stopped: Stopped) -> tuple[str, ...]:
 def unheard_of(connection: Connection, kind: str, value: str) -> str | None:
     """A warning, with names that are alike; None: somebody has heard of it, or it is a lane."""
     if kind == CREATOR:
-        its = (select(table.c.seq).where(table.c.creator == value).limit(1) for table in _WITH_CREATORS)
-        if any(connection.execute(each).first() for each in its):
+        its = (having(select(table.c.seq), table.c.creator, value) for table in _WITH_CREATORS)
+        if any(connection.execute(each.limit(1)).first() for each in its):
             return None
         newest = select(orders.c.creator).order_by(orders.c.seq.desc()).limit(NEWEST).subquery()
         text = _("Nobody has heard of the creator %(name)s: it has no order, key or sender.", name=value)

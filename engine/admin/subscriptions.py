@@ -132,7 +132,8 @@ def pause_of(connection: Connection, seq: int) -> dict[str, object]:
 
 def _test(connection: Connection, seq: int) -> dict[str, object] | None:
     """The newest test or validation event, and the answer to it; whether a test is on its way. None: there is none."""
-    its = (deliveries.c.subscription_seq == seq, deliveries.c.event_seq.is_(None))
+    # coalesce(): SQLite would take the index on subscriptions, and read all deliveries of this one.
+    its = (func.coalesce(deliveries.c.subscription_seq, 0) == seq, deliveries.c.event_seq.is_(None))
     columns = (deliveries.c.seq, deliveries.c.state, deliveries.c.created)
     found = connection.execute(select(*columns).where(*its).order_by(deliveries.c.seq.desc()).limit(1)).one_or_none()
     if found is None:

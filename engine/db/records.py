@@ -257,6 +257,7 @@ class PostedOrder(OrderHead):
 class EmailStatus:
     """What became of a message to one address."""
 
+    seq: int
     id: UUID
     state: str
     last_update: datetime

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection, and_, func, or_, select, update
 
 from engine.db.blocks import everywhere
 from engine.db.bounded import read_within, weight
 from engine.db.dialects import Now, after
+from engine.db.frequent import having
 from engine.db.records import EmailStatus, OrderHead, OrderName, PostedOrder, columns, first, read
 from engine.db.tables import emails, orders, templates
 from engine.errors import Conflict, NotFound
@@ -27,7 +28,7 @@ _TEMPLATE = {"template_name": templates.c.name, "template_version": templates.c.
 _WITH_TEMPLATE = orders.outerjoin(templates, templates.c.id == orders.c.template_id)
 _POSTED = select(*columns(PostedOrder, orders.c, _TEMPLATE)).select_from(_WITH_TEMPLATE)
 _HEAD = select(*columns(OrderHead, orders.c))
-_EMAILS = select(*columns(EmailStatus, emails.c)).order_by(emails.c.seq)
+_EMAILS = select(*columns(EmailStatus, emails.c))
 _IN_TIME = and_(
     orders.c.state == OrderState.REGISTERED,
     func.coalesce(orders.c.due_at, orders.c.requested_send_time) > after(CANCEL_WINDOW),  # it may be paced
@@ -78,16 +79,32 @@ def status(connection: Connection, creator: str, order_id: UUID) -> tuple[OrderH
     return (order, *counts(connection, order))
 
 
+class Reached(NamedTuple):
+    """How far an order's e-mails were read, and up to which they are to be read; both by `seq`."""
+
+    behind: int
+    last: int
+
+
 def notifications(
-    connection: Connection, creator: str, order_id: UUID, after: UUID | None = None
-) -> tuple[OrderHead, Sequence[EmailStatus]]:
-    """An order and its e-mails, in the order of its recipients: the first PIECE, or those `after` one; NotFound."""
+    connection: Connection, creator: str, order_id: UUID, reached: Reached | None = None
+) -> tuple[OrderHead, Sequence[EmailStatus], Reached | None]:
+    """An order and its e-mails, in the order of its recipients: the first PIECE, or those behind `reached`; NotFound.
+
+    The last that is returned is how far they were read, for the next call; None: these were all.
+    """
     order = _head(connection, creator, order_id)
-    its = _EMAILS.where(emails.c.order_seq == order.seq).limit(PIECE)
-    if after is not None:
-        last = select(emails.c.seq).where(emails.c.id == after, emails.c.order_seq == order.seq).scalar_subquery()
-        its = its.where(emails.c.seq > last)
-    return order, read(EmailStatus, connection.execute(its))
+    its = having(_EMAILS, emails.c.order_seq, order.seq)
+    if reached:
+        its = _EMAILS.where(
+            emails.c.order_seq == order.seq, emails.c.seq > reached.behind, emails.c.seq <= reached.last
+        )
+    found = read(EmailStatus, connection.execute(its.order_by(emails.c.seq).limit(PIECE)))
+    if len(found) < PIECE:
+        return order, found, None
+    newest = having(select(emails.c.seq), emails.c.order_seq, order.seq).order_by(emails.c.seq.desc()).limit(1)
+    last = reached.last if reached else connection.execute(newest).scalar_one()
+    return order, found, Reached(found[-1].seq, last)
 
 
 def cancel(connection: Connection, creator: str, order_id: UUID) -> tuple[OrderHead, int, int]:

@@ -21,7 +21,7 @@ from engine.errors import NoShipment, NotFound
 from engine.events.status import SOURCE, event_type
 from engine.models import OrderState
 from engine.orders.outcomes import FINAL
-from engine.orders.reading import PIECE, notifications
+from engine.orders.reading import notifications
 from engine.resources import status_resource
 
 if TYPE_CHECKING:
@@ -90,14 +90,14 @@ class Logged:
 def find(connection: Connection, creator: str, order_id: UUID) -> tuple[OrderHead, Sequence[EmailStatus]]:
     """An order and its e-mails, but for those of an upload; NoShipment when this creator has none with that id."""
     try:
-        order, found = notifications(connection, creator, order_id)
+        order, found, reached = notifications(connection, creator, order_id)
     except NotFound as error:
         raise NoShipment(str(error)) from None
     if order.streamed:
         return order, ()
     every = [*found]
-    while len(found) == PIECE:
-        _, found = notifications(connection, creator, order_id, found[-1].id)
+    while reached:
+        _, found, reached = notifications(connection, creator, order_id, reached)
         every += found
     return order, every
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import BigInteger, and_, bindparam, case, exists, false, func, not_, or_, select, update
 
 from engine.db.dialects import Now
+from engine.db.frequent import having
 from engine.db.records import Timed, columns, first, read
 from engine.db.tables import EMAIL_FAILED, EMAIL_OPEN, email_attempts, emails, orders, portions, uploads
 from engine.errors import Invalid
@@ -211,14 +212,15 @@ def _take_emails(connection: Connection, order: Taken, aim: Aim) -> Left:
 
     What is locked may be claimed at this moment, by a worker that does not see the mark yet: it counts as in hand.
     """
-    its = [emails.c.order_seq == order.seq, EMAIL_OPEN]
+    its: list[ColumnElement[bool]] = [EMAIL_OPEN]
     expires = aim.until and (aim.expires_at or order.expires_at or aim.until + EXPIRY)
     if aim.until is not None:  # what has the new times already stays
         paused = (emails.c.order_seq == order.seq, emails.c.paused_by.is_not(None))
         connection.execute(update(emails).where(*paused).values(expires_at=expires))
         old = or_(emails.c.due_at != aim.until, emails.c.expires_at != expires)
         its += [emails.c.paused_by.is_(None), old]
-    free = select(emails.c.seq).where(*its, not_(_IN_HAND)).order_by(emails.c.seq).limit(BATCH)
+    left = having(select(emails.c.seq).where(*its), emails.c.order_seq, order.seq)
+    free = left.where(not_(_IN_HAND)).limit(BATCH)
     chosen = connection.scalars(free.with_for_update(skip_locked=True)).all()
     taken = {"claim": emails.c.claim + 1, "rank": None, "waits_for": None}
     which = update(emails).where(emails.c.seq.in_(chosen))
@@ -232,7 +234,7 @@ def _take_emails(connection: Connection, order: Taken, aim: Aim) -> Left:
     else:
         later = {"state": EmailState.NEW, "due_at": aim.until, "expires_at": expires}
         connection.execute(which.values(**taken, **later))
-    return Left(len(chosen) == BATCH, bool(connection.scalar(select(exists().where(*its)))))
+    return Left(len(chosen) == BATCH, connection.scalar(left.limit(1)) is not None)
 
 
 def _fate(*, put_off: bool) -> ColumnElement[str]:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, case, delete, func, select, update
 
 from engine.db.bounded import read_within
 from engine.db.dialects import Now, after, insert_new
+from engine.db.frequent import having
 from engine.db.records import columns, first, read
 from engine.db.tables import deliveries, delivery_attempts, events, subscription_filters, subscriptions
 from engine.errors import Conflict, Forbidden, NotFound
@@ -124,10 +125,9 @@ def remove(connection: Connection, caller: Caller, seq: int) -> None:
     """
     find(connection, caller.identity, seq)
     connection.execute(lock({seq}))
-    mine = deliveries.c.subscription_seq == seq
-    some = select(deliveries.c.seq).where(mine).limit(AT_ONCE)
-    connection.execute(delete(deliveries).where(deliveries.c.seq.in_(some)))
-    if connection.execute(select(deliveries.c.seq).where(mine).limit(1)).first():
+    mine = having(select(deliveries.c.seq), deliveries.c.subscription_seq, seq)
+    connection.execute(delete(deliveries).where(deliveries.c.seq.in_(mine.limit(AT_ONCE))))
+    if connection.execute(mine.limit(1)).first():
         stop(connection, seq, N_("Removed by its consumer."))
         connection.execute(delete(subscription_filters).where(subscription_filters.c.subscription_seq == seq))
         hidden = {"removed": Now(), "fingerprint": f"removed {seq}"}  # the same can be subscribed to again

@@ -13,8 +13,6 @@ from tests.helpers.processing import the_order
 from tests.helpers.rows import add_email, add_order
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     import pytest
 
     from engine.db.store import Store
@@ -28,13 +26,13 @@ def test_a_summary_in_pieces_says_the_same_as_a_whole_one(store: Store, monkeypa
             add_email(connection, seq, address=f"{number}@example.no", state=state)
     order_id = the_order(store, seq).id
 
-    async def read(after: UUID | None) -> Piece:
+    async def read(reached: reading.Reached | None) -> Piece:
         with store.read() as connection:
-            return piece_of(connection, "ttd", order_id, after)
+            return piece_of(connection, "ttd", order_id, reached)
 
     async def whole() -> bytes:
         first = await read(None)
-        return first.text if first.last is None else b"".join([text async for text in texts(read, first)])
+        return first.text if first.reached is None else b"".join([text async for text in texts(read, first)])
 
     expected = json.loads(asyncio.run(whole()))
     assert (expected["generated"], expected["succeeded"]) == (4, 3)
