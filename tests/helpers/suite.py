@@ -49,8 +49,8 @@ if "TMPDIR" not in os.environ and _is_roomy(_MEMORY):  # nothing here outlives t
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two processes for each processor: half of the tests wait."""
-    return 2 * len(os.sched_getaffinity(0))
+    """Three processes for each processor: more than half of the tests wait."""
+    return 3 * len(os.sched_getaffinity(0))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

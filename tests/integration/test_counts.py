@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from engine.admin.lanes import LaneFigures
     from engine.db.store import Store
 
-HOUR = timedelta(hours=1)
+HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 BOUND = 3
 MANY = 5
 TABLES = ("orders", "emails", "events", "deliveries", "email_attempts")
@@ -113,7 +113,7 @@ def test_what_was_large_a_moment_ago_is_told_as_the_clock_counted_it_until_it_is
         settled = {"state": OrderState.COMPLETED, "due_at": None}
         connection.execute(update(orders).where(orders.c.seq.in_(due.limit(MANY - BOUND + 1))).values(settled))
         assert lane(connection, "orders").due == MANY, "SURE are due still"
-        connection.execute(update(lane_counts).values(at=now() - kept.NEW))
+        connection.execute(update(lane_counts).values(at=now() - kept.NEW - SECOND))
         found = lane(connection, "orders")
         assert (found.due, list(found.more)) == (BOUND - 1, []), "no clock has counted for a while"
 
@@ -122,7 +122,7 @@ def test_counts_that_are_too_old_are_not_told(store: Store) -> None:
     add_many(store)
     count(store)
     with store.write() as connection:
-        connection.execute(update(lane_counts).values(at=now() - counts.LASTING))
+        connection.execute(update(lane_counts).values(at=now() - counts.LASTING - SECOND))
         found = lane(connection, "orders")
     assert (found.due, found.counted) == (BOUND, None)
     assert "due" in found.more

@@ -295,7 +295,7 @@ def test_a_scheduler_that_is_silent_for_seconds_keeps_no_clock(store: Store) -> 
     assert SILENT.total_seconds() + LOOK_EVERY <= 5, "somebody who looks learns of it within five seconds"
     with store.write() as connection:
         process(connection, "worker")
-        process(connection, "scheduler", seen=now() - SILENT)
+        process(connection, "scheduler", seen=now() - SILENT - timedelta(seconds=1))
         assert [each["clock"] for each in living(connection)] == ["silent", None]
         assert sentences(connection) == [("problem", "No scheduler runs: send times and retries wait")]
         process(connection, "scheduler")
