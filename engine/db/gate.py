@@ -60,7 +60,8 @@ class Gate:
             raise
 
     def __exit__(self, *_: object) -> None:
-        fcntl.flock(self._file, fcntl.LOCK_UN)
+        with suppress(ValueError):  # it is closed: then nobody is kept out by it any more
+            fcntl.flock(self._file, fcntl.LOCK_UN)
         self._thread.release()
 
     def reopen(self) -> None:

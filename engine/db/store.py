@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
+    from sqlalchemy.pool import ConnectionPoolEntry
+
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
@@ -69,7 +71,9 @@ class Store:
             what = f"the database's address {shown(url)} cannot be used ({type(error).__name__})"
             raise Misconfigured(f"{what}: check its driver and its options") from None
         self.clock = Clock()
+        self._closed = False
         event.listen(self._engine, "connect", _telling(self._engine.dialect, self.clock))
+        event.listen(self._engine, "checkin", self._returned)
         self._admit = admit
         self._admitted: float | None = None  # when it last did, by the steady clock
         self._reads, self._writes = Circuit(self._is_away), Circuit(self._is_away)
@@ -169,12 +173,16 @@ class Store:
         return self.clock.now()
 
     def close(self) -> None:
-        """Close all connections; what a thread still reads or writes ends, and its connection then."""
+        """Close idle connections now, and one that a thread still uses when its block ends."""
+        self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
-        event.listen(self._engine.pool, "checkin", lambda _, record: record.invalidate())
         self._engine.dispose()
         if self._file:
             self._file.close()
+
+    def _returned(self, _connection: object, record: ConnectionPoolEntry) -> None:
+        if self._closed:
+            record.invalidate()
 
     def _look(self, connection: Connection) -> None:
         if self._admit and (self._admitted is None or steady() - self._admitted > ADMITTED):

@@ -193,11 +193,12 @@ def test_waiting_for_a_connection_ends(postgres: Postgres) -> None:
     store.close()
 
 
-def test_a_connection_in_use_outlives_its_store_until_its_block_ends(database_url: str) -> None:
+@pytest.mark.parametrize("use", ["read", "write"])
+def test_a_connection_in_use_outlives_its_store_until_its_block_ends(database_url: str, use: str) -> None:
     store = Store(database_url)
     ended: list[object] = []
     event.listen(store.engine.pool, "close", lambda connection, _record: ended.append(connection))
-    with store.read() as connection:
+    with getattr(store, use)() as connection:
         its = connection.connection.driver_connection
         store.close()
         ping(connection)
