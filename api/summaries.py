@@ -14,7 +14,7 @@ from api.openapi import Description, Operations
 from api.openapi import Response as Documented
 from api.orders import ID, PREFIX, REFUSED, UNKNOWN, asked
 from engine.errors import NotFound, VarselError
-from engine.orders.reading import Reached, notifications
+from engine.orders.reading import Progress, notifications
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -40,8 +40,8 @@ async def get(request: Request) -> Response:
     """What became of each recipient."""
     creator, order_id = await asked(request)
 
-    async def read(reached: Reached | None) -> Piece:
-        return await reads.read(request, creator, piece_of, creator, order_id, reached)
+    async def read(after: Progress | None) -> Piece:
+        return await reads.read(request, creator, piece_of, creator, order_id, after)
 
     try:
         first = await read(None)
@@ -53,26 +53,26 @@ async def get(request: Request) -> Response:
 
 
 class Piece(NamedTuple):
-    """Some e-mails of an order; `reached` is None if no others come behind: the first such is the whole answer."""
+    """Some e-mails of an order; `reached` is None in the last piece: a first one without it is the whole answer."""
 
     text: bytes
     generated: int
     succeeded: int
-    reached: Reached | None
+    reached: Progress | None
 
 
-def piece_of(connection: Connection, creator: str, order_id: UUID, behind: Reached | None) -> Piece:
-    """The first e-mails of an order, or those `behind` what was reached; NotFound."""
-    order, found, reached = notifications(connection, creator, order_id, behind)
+def piece_of(connection: Connection, creator: str, order_id: UUID, after: Progress | None) -> Piece:
+    """The first e-mails of an order, or those `after` what was reached; NotFound."""
+    order, found, reached = notifications(connection, creator, order_id, after)
     summary = answers.EmailSummary.of(order, found)
-    if behind is None and reached is None:
+    if after is None and reached is None:
         return Piece(summary.json_text(), summary.generated, summary.succeeded, None)
     listed = b",".join(each.json_text() for each in summary.notifications)
-    begun = summary.beginning() if behind is None else b"," if listed else b""
+    begun = summary.beginning() if after is None else b"," if listed else b""
     return Piece(begun + listed, summary.generated, summary.succeeded, reached)
 
 
-async def texts(read: Callable[[Reached | None], Awaitable[Piece]], piece: Piece) -> AsyncIterator[bytes]:
+async def texts(read: Callable[[Progress | None], Awaitable[Piece]], piece: Piece) -> AsyncIterator[bytes]:
     """The text of an answer that begins with this piece; the next is read when the client has taken it.
 
     If the database goes away meanwhile, the text ends before it is valid JSON: nobody takes it for the whole answer.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import false, func, select
 
 from engine.admin.filters import first_id
-from engine.db.frequent import having
+from engine.db.frequent import in_index_order
 from engine.db.tables import MILLISECOND, emails, job_rows, orders
 from engine.events import tallies
 
@@ -46,7 +46,7 @@ def of_order(connection: Connection, order_id: UUID) -> OfOrder:
         return OfOrder([false()])
     which = emails.c.order_seq == its.seq
     begin, end = first_id(its.created), first_id(its.created + MILLISECOND)
-    some = connection.scalar(having(select(emails.c.id), emails.c.order_seq, its.seq).limit(1))
+    some = connection.scalar(in_index_order(select(emails.c.id), emails.c.order_seq, its.seq).limit(1))
     if not some or not begin <= some < end:
         return OfOrder([which], few=True)
     tally = tallies.of_orders(connection, [its.seq]).get(its.seq)

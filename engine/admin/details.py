@@ -19,6 +19,7 @@ from engine.admin.rows import ROWS
 from engine.admin.subscriptions import health
 from engine.admin.templates import template_of
 from engine.db.dialects import now
+from engine.db.frequent import in_index_order
 from engine.db.records import Attachment, Email, Letter, columns, read
 from engine.db.tables import (
     attachments,
@@ -192,7 +193,7 @@ def message(connection: Connection, email_id: UUID, said: Content | None = None)
 def event(connection: Connection, seq: int) -> dict[str, Any]:
     """An event, as raw JSON too, to whom it was pushed, and whether others are still to be queued; NotFound."""
     found = _one(connection, "events", seq, _("There is no event %(key)s.", key=seq))
-    chosen = select(deliveries.c.seq).where(deliveries.c.event_seq == seq).order_by(deliveries.c.seq).limit(LINKED)
+    chosen = in_index_order(select(deliveries.c.seq), deliveries.c.event_seq, seq, deliveries.c.seq).limit(LINKED)
     waits = select(waiting_events.c.event_seq).where(waiting_events.c.event_seq == seq)
     return found | {
         "fan_out_waits": connection.execute(waits).first() is not None,
@@ -207,8 +208,8 @@ def subscription(connection: Connection, seq: int) -> dict[str, Any]:
     NotFound.
     """
     found = _one(connection, "subscriptions", seq, _("There is no subscription %(key)s.", key=seq))
-    its = select(deliveries.c.state).where(deliveries.c.subscription_seq == seq)
-    newest = its.order_by(deliveries.c.seq.desc()).limit(10_000).subquery()
+    its = (deliveries.c.subscription_seq, seq, deliveries.c.seq)
+    newest = in_index_order(select(deliveries.c.state), *its, newest_first=True).limit(10_000).subquery()
     return found | {
         "deliveries": _counts(connection, select(newest.c.state, func.count()).group_by(newest.c.state)),
         **health(connection, seq),

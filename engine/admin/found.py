@@ -11,6 +11,7 @@ from engine.admin import reasons
 from engine.admin.row_statements import but, by
 from engine.admin.rows import ROWS, last_lines
 from engine.admin.words import of_reason
+from engine.db.frequent import in_index_order
 from engine.db.tables import deliveries, delivery_attempts, email_attempts, emails, orders
 from engine.models import DeliveryState
 from engine.text.language import _
@@ -33,8 +34,10 @@ _PUSHES = (
     .where(deliveries.c.event_seq == bindparam("event", type_=BigInteger()))
     .limit(COUNTED + 1)
 )
-_ITS_PUSH = deliveries.c.subscription_seq == bindparam("subscription", type_=BigInteger())
-_NEWEST_PUSHES = select(deliveries.c.seq).where(_ITS_PUSH).order_by(deliveries.c.seq.desc()).limit(COUNTED).subquery()
+_SUBSCRIPTION = bindparam("subscription", type_=BigInteger())
+_ITS_PUSH = deliveries.c.subscription_seq == _SUBSCRIPTION
+_ITS_NEWEST = (deliveries.c.subscription_seq, _SUBSCRIPTION, deliveries.c.seq)
+_NEWEST_PUSHES = in_index_order(select(deliveries.c.seq), *_ITS_NEWEST, newest_first=True).limit(COUNTED).subquery()
 _TRIED = select(func.max(deliveries.c.seq)).where(
     _ITS_PUSH, deliveries.c.attempts > 0, deliveries.c.seq.in_(select(_NEWEST_PUSHES.c.seq))
 )

@@ -15,7 +15,7 @@ from engine.admin.lanes import lanes
 from engine.admin.reach import LOOKED_AT, reached
 from engine.admin.soonest import soonest
 from engine.admin.standing import Standing
-from engine.db.frequent import having
+from engine.db.frequent import in_index_order
 from engine.db.tables import api_keys, emails, orders, senders
 from engine.queue import due
 from engine.queue.pauses import CREATOR, DOMAIN, LANE, Pauses
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-_WITH_CREATORS = (orders, api_keys, senders)
 NEWEST = 10_000  # orders or e-mails among which a name is looked for
 NAMES = 3  # that are suggested
 ALIKE = {CREATOR: 0.6, DOMAIN: 0.8}  # how much they must be: creators are short, and domains end alike
@@ -80,7 +79,8 @@ def told(stopped: Stopped) -> tuple[str, ...]:
 def unheard_of(connection: Connection, kind: str, value: str) -> str | None:
     """A warning, with names that are alike; None: somebody has heard of it, or it is a lane."""
     if kind == CREATOR:
-        its = (having(select(table.c.seq), table.c.creator, value) for table in _WITH_CREATORS)
+        rows = (select(table.c.seq).where(table.c.creator == value) for table in (api_keys, senders))
+        its = (in_index_order(select(orders.c.seq), orders.c.creator, value), *rows)
         if any(connection.execute(each.limit(1)).first() for each in its):
             return None
         newest = select(orders.c.creator).order_by(orders.c.seq.desc()).limit(NEWEST).subquery()

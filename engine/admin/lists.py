@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, or_, select, tuple_
+from sqlalchemy import and_, func, or_, select, tuple_
 
 from engine.admin import cursors
 from engine.admin.amounts import Amount
@@ -20,11 +20,12 @@ from engine.admin.counts import COUNTED
 from engine.admin.filters import PAGE, parse
 from engine.admin.rows import ROWS
 from engine.db.dialects import now
+from engine.db.frequent import bounds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Row, Select
+    from sqlalchemy import Column, ColumnElement, Connection, Row, Select
 
     from engine.admin.narrowed import Narrowed, Part
     from engine.admin.resources import Resource
@@ -266,8 +267,8 @@ def _ordered(resource: Resource, narrowed: Narrowed, part: Part, *within: Column
     Where it is sorted afterwards, no index may seem to have that order: for a frequent text, PostgreSQL would walk
     through the whole list, and expect to meet one soon.
     """
-    chosen = select(resource.key.label("key"), *part.order).where(*within, part.which, *narrowed.by)
-    order = [func.coalesce(column, column) for column in part.order] if narrowed.sorted else part.order
+    chosen = select(resource.key.label("key"), *part.order).where(*within, part.which, *narrowed.indexed)
+    order = [func.coalesce(column, column) for column in part.order] if narrowed.sorted else _order(narrowed, part)
     return chosen.order_by(*(column.desc() if narrowed.newest_first else column for column in order))
 
 
@@ -284,16 +285,16 @@ def _compared(
     narrowed: Narrowed, part: Part, position: tuple[Any, ...], *, beyond: bool, itself: bool
 ) -> ColumnElement[bool]:
     """What stands beyond a position, or before it; with the row at that position `itself`, or without."""
-    place, given = _place(part), _values(part, position)
+    below = beyond == narrowed.newest_first
+    if narrowed.walked:
+        return and_(*bounds(*narrowed.walked, part.order[0], position[0], below=below, itself=itself))
+    place: Any = tuple_(*part.order) if position[1:] else part.order[0]
+    given = tuple_(*position, types=[column.type for column in part.order]) if position[1:] else position[0]
     less, greater = (place <= given, place >= given) if itself else (place < given, place > given)
-    found: ColumnElement[bool] = less if beyond == narrowed.newest_first else greater
+    found: ColumnElement[bool] = less if below else greater
     return found
 
 
-def _place(part: Part) -> Any:
-    first, *more = part.order
-    return tuple_(first, *more) if more else first
-
-
-def _values(part: Part, position: tuple[Any, ...]) -> Any:
-    return tuple_(*position, types=[column.type for column in part.order]) if position[1:] else position[0]
+def _order(narrowed: Narrowed, part: Part) -> Sequence[Column[Any]]:
+    """The columns of the index by which a part is walked through."""
+    return [narrowed.walked[0], *part.order] if narrowed.walked else part.order

@@ -58,8 +58,10 @@ def narrow_orders(connection: Connection, given: Given) -> Narrowed:
         found.rest.append(orders.c.state == state)
     _order_names(connection, found, given)
     _priority(found, orders, given)
-    if creator := given.get("creator"):
-        (found.by if found.newest_first else found.rest).append(orders.c.creator == creator)
+    if (creator := given.get("creator")) and found.newest_first:
+        found.have(connection, orders.c.creator, creator)
+    elif creator:
+        found.rest.append(orders.c.creator == creator)
     if recipient := given.get("recipient"):
         found.rest.append(contains(orders.c.recipients, recipient))
     created_in(found, orders.c.id, given)

@@ -33,6 +33,7 @@ class Narrowed:
     sorted: bool = False  # what is found by an index that has another order
     asks_elsewhere: bool = False  # whether another table is looked into for each row
     cut: bool = False  # whether there are more that match, which are older
+    value: tuple[Column[Any], object] | None = None  # that rows have, in the order of an index that begins with it
     by: list[ColumnElement[bool]] = field(default_factory=list)
     rest: list[ColumnElement[bool]] = field(default_factory=list)
     either: list[tuple[ColumnElement[bool], ColumnElement[bool]]] = field(default_factory=list)
@@ -48,6 +49,19 @@ class Narrowed:
         return replace(self, parts=self.parts[::-1], newest_first=not self.newest_first)
 
     @property
+    def walked(self) -> tuple[Column[Any], object] | None:
+        """The value by whose index the list is walked through; None: other conditions have their own."""
+        return None if self.by or self.sorted else self.value
+
+    @property
+    def indexed(self) -> list[ColumnElement[bool]]:
+        """What indexes answer."""
+        if self.value is None:
+            return self.by
+        column, value = self.value
+        return [column.between(value, value)] if self.walked else [column == value, *self.by]
+
+    @property
     def checks(self) -> list[ColumnElement[bool]]:
         """What each row of a page is checked for."""
         return [*self.rest, *(checks for checks, _ in self.either)]
@@ -55,7 +69,14 @@ class Narrowed:
     @property
     def all(self) -> list[ColumnElement[bool]]:
         """All conditions, for who reads all rows."""
-        return [*self.by, *self.rest, *(finds for _, finds in self.either)]
+        return [*self.indexed, *self.rest, *(finds for _, finds in self.either)]
+
+    def have(self, connection: Connection, column: Column[Any], value: object) -> None:
+        """Narrow it to rows with a value that may be frequent: see engine/db/frequent.py."""
+        if connection.dialect.name == "sqlite" or self.value:
+            self.by.append(column == value)
+        else:
+            self.value = (column, value)
 
     def find(self, *which: ColumnElement[bool]) -> None:
         """Narrow it to rows that an index finds which has another order."""

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 def _events(connection: Connection, given: Given) -> Narrowed:
     found = Narrowed.newest(events.c.seq)
     if resource := given.get("resource"):
-        found.by.append(events.c.resource == resource)
+        found.have(connection, events.c.resource, resource)
     if id_ := given.get("id"):
         found.find(lookups.named(connection, events.c.id, id_))
     if subject := given.get("subject"):
@@ -93,9 +93,9 @@ def _deliveries(connection: Connection, given: Given) -> Narrowed:
     elif state:
         found.rest.append(deliveries.c.state == state)
     if subscription := given.get("subscription"):
-        found.by.append(deliveries.c.subscription_seq == subscription)
+        found.have(connection, deliveries.c.subscription_seq, subscription)
     if event := given.get("event"):
-        found.by.append(deliveries.c.event_seq == event)
+        found.have(connection, deliveries.c.event_seq, event)
     if delivery := given.get("delivery"):
         found.by.append(deliveries.c.seq == delivery)
     if error := given.get("error"):

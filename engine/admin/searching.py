@@ -12,10 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import Connection, literal, select
+from sqlalchemy import Connection, func, literal, select
 
 from engine.admin import lookups
-from engine.admin.belonging import first_of_chain
+from engine.admin.belonging import first_of_chain, of_order
 from engine.admin.filters import PAGE, bounded, number, uuid
 from engine.admin.found import FOUND
 from engine.admin.lists import count_of_page
@@ -23,6 +23,7 @@ from engine.admin.mailings import WAITING
 from engine.admin.resources import DELIVERIES, EMAILS, EVENTS, ORDERS, RESOURCES, SUBSCRIPTIONS
 from engine.db.blocks import everywhere
 from engine.db.bounded import read_within, weight
+from engine.db.frequent import in_index_order
 from engine.db.tables import deliveries, emails, events, orders, subscriptions
 from engine.email.smtp import queue_id
 from engine.email.smtp.queue_ids import SHORTEST as SHORTEST_QUEUE_ID
@@ -152,8 +153,9 @@ def _ends(connection: Connection, text: str) -> Iterator[Way]:
 
 def _of_order(connection: Connection, key: Any) -> Way:
     """The e-mails of an order."""
-    seq = select(orders.c.seq).where(orders.c.id == key).scalar_subquery()
-    its = select(emails.c.id).where(emails.c.order_seq == seq).order_by(emails.c.seq.desc())
+    which = of_order(connection, key)
+    newest = func.coalesce(emails.c.id, emails.c.id) if which.few else emails.c.id  # else an index has them in order
+    its = select(emails.c.id).where(*which.by, *which.rest).order_by(newest.desc())
     return Way(EMAILS, N_("of the order"), {"order": str(key)}, connection.scalars(its.limit(SHOWN + 1)).all())
 
 
@@ -233,8 +235,9 @@ def _events(connection: Connection, text: str) -> Iterator[Way]:
         if keys:
             yield Way(EVENTS, words, given, keys)
             if len(keys) == 1:
-                its = select(deliveries.c.seq).where(deliveries.c.event_seq == keys[0])
-                pushed = connection.scalars(its.order_by(deliveries.c.seq.desc()).limit(SHOWN + 1)).all()
+                its = (deliveries.c.event_seq, keys[0], deliveries.c.seq)
+                newest = in_index_order(select(deliveries.c.seq), *its, newest_first=True)
+                pushed = connection.scalars(newest.limit(SHOWN + 1)).all()
                 yield Way(DELIVERIES, N_("of the event"), {"event": str(keys[0])}, pushed)
             return
 

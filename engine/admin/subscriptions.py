@@ -10,6 +10,7 @@ from sqlalchemy import and_, case, delete, func, or_, select, update
 
 from engine.admin import ends
 from engine.db.dialects import Now, after
+from engine.db.frequent import in_index_order
 from engine.db.tables import STOPPED, audit_log, deliveries, delivery_attempts, subscriptions
 from engine.errors import Conflict, NotFound
 from engine.events.fan_out import lock
@@ -110,7 +111,13 @@ def send_test(connection: Connection, who: str, seq: int) -> int:
 def _recent(connection: Connection, seq: int) -> Sequence[Attempt]:
     """The newest attempts: at deliveries that are settled, and at those that are due next."""
     its = deliveries.c.subscription_seq == seq
-    newest = select(deliveries.c.seq, deliveries.c.attempts).where(its).order_by(deliveries.c.seq.desc())
+    newest = in_index_order(
+        select(deliveries.c.seq, deliveries.c.attempts),
+        deliveries.c.subscription_seq,
+        seq,
+        deliveries.c.seq,
+        newest_first=True,
+    )
     tried = newest.limit(LOOKED_AT).subquery()
     settled = select(tried.c.seq).where(tried.c.attempts > 0).order_by(tried.c.seq.desc()).limit(RECENT)
     next_ = select(deliveries.c.seq).where(its, deliveries.c.due_at.is_not(None)).order_by(deliveries.c.due_at)
@@ -132,10 +139,12 @@ def pause_of(connection: Connection, seq: int) -> dict[str, object]:
 
 def _test(connection: Connection, seq: int) -> dict[str, object] | None:
     """The newest test or validation event, and the answer to it; whether a test is on its way. None: there is none."""
-    # coalesce(): SQLite would take the index on subscriptions, and read all deliveries of this one.
-    its = (func.coalesce(deliveries.c.subscription_seq, 0) == seq, deliveries.c.event_seq.is_(None))
+    its: ColumnElement[int] = deliveries.c.subscription_seq
+    if connection.dialect.name == "sqlite":  # by the index on this, it would read all of the subscription's
+        its = func.coalesce(its, 0)
     columns = (deliveries.c.seq, deliveries.c.state, deliveries.c.created)
-    found = connection.execute(select(*columns).where(*its).order_by(deliveries.c.seq.desc()).limit(1)).one_or_none()
+    tests = select(*columns).where(its == seq, deliveries.c.event_seq.is_(None))
+    found = connection.execute(tests.order_by(deliveries.c.seq.desc()).limit(1)).one_or_none()
     if found is None:
         return None
     log = delivery_attempts.c

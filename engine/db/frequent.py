@@ -1,20 +1,68 @@
-"""Rows with a value that very many rows may have, read in the order of an index."""
+"""Rows with a value that very many rows may have, read in the order of an index that begins with it.
+
+Where few rows with a frequent value are asked for, PostgreSQL expects to meet them soon on its way through the whole
+table, or through the key in whose order they are asked for; it does so for every condition with `=`, since then the
+value is no part of an order. Rows of something new stand behind all others, and those of something old before them.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+import operator
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from sqlalchemy import tuple_
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Select
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement, Connection, Select
 
 AnySelect = TypeVar("AnySelect", bound="Select[Any]")
 
 
-def having(chosen: AnySelect, column: ColumnElement[Any], value: object) -> AnySelect:
-    """Those of the chosen rows whose column has this value; `column`: the first of an index, in whose order they are.
+def in_index_order(
+    chosen: AnySelect, column: ColumnElement[Any], value: object, *key: ColumnElement[Any], newest_first: bool = False
+) -> AnySelect:
+    """The chosen rows with this value, in the order of column and key; `column`: the first of an index."""
+    order = (column, *key)
+    return chosen.where(column.between(value, value)).order_by(*(one.desc() if newest_first else one for one in order))
 
-    Not `=`: if a value is frequent, and few of its rows are asked for, PostgreSQL expects to meet them soon on a way
-    through the whole table, or through an index in whose order they are asked for. Those of what is new stand at the
-    end of both, behind all others: ten million, for an order to a million.
+
+class Stretch(NamedTuple):
+    """The conditions on some rows of an index, and their order."""
+
+    where: Sequence[ColumnElement[bool]]
+    order: Sequence[ColumnElement[str] | ColumnElement[int]]
+
+
+def stretch(  # noqa: PLR0913 a stretch has two ends
+    connection: Connection,
+    column: ColumnElement[Any],
+    value: object,
+    key: ColumnElement[int],
+    *,
+    behind: int | None,
+    upto: int | None = None,
+    newest_first: bool = False,
+) -> Stretch:
+    """Likewise, behind one key and up to another, in this order (None: no end there); an index has both columns."""
+    order = [one.desc() if newest_first else one for one in (column, key)]
+    ends = ((behind, newest_first, False), (upto, not newest_first, True))
+    found = [bounds(column, value, key, at, below=below, itself=itself) for at, below, itself in ends if at is not None]
+    if connection.dialect.name == "sqlite":  # it takes this index for `=`, and finds the ends only behind that
+        return Stretch([column == value, *(by_key for _, by_key in found)], order)
+    return Stretch([column.between(value, value), *chain.from_iterable(found)], order)
+
+
+def bounds(  # noqa: PLR0913 a bound is at a place
+    column: ColumnElement[Any], value: object, key: ColumnElement[Any], at: object, *, below: bool, itself: bool
+) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """A bound of such rows, with the row `at` it or without: as PostgreSQL finds it in the index, and by the key alone.
+
+    By the second, PostgreSQL knows how few rows there are. It takes the first for half of all.
     """
-    return chosen.where(column.between(value, value)).order_by(column)
+    places: Any = ((tuple_(column, key), tuple_(value, at, types=[column.type, key.type])), (key, at))
+    compare = (operator.le if itself else operator.lt) if below else (operator.ge if itself else operator.gt)
+    in_index, by_key = (compare(place, bound) for place, bound in places)
+    return in_index, by_key

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, case, or_, select, true
 
 from engine.db.blocks import onwards
 from engine.db.bounded import read_within
+from engine.db.frequent import Stretch, stretch
 from engine.db.records import EventName, StoredEvent, columns, first, read
 from engine.db.tables import block_of, events
 from engine.resources import APP
@@ -50,11 +51,6 @@ class Query:
         """Whether an index finds the events by what they are about; it begins with the block."""
         return self.subject is not None or bool(self.alternative_subjects)
 
-    @property
-    def order(self) -> Sequence[ColumnElement[int]]:
-        """That of their numbers. As it begins with the block, no planner walks through all events for a subject."""
-        return [block_of(events), events.c.seq] if self.by_subject else [events.c.seq]
-
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -66,10 +62,8 @@ class Page:
 
 def page(connection: Connection, query: Query) -> Page:
     """The next events: at most `size`, about LARGEST characters, and only as many looked at as patterns allow."""
-    conditions = _about(query)
-    seen = _seen(connection, query, conditions) if query.after else 0
-    if seen:
-        conditions.append(events.c.seq > seen)
+    seen = _seen(connection, query) if query.after else 0
+    conditions = _about(query) if query.by_subject else []  # else, there is the resource at most: see `_behind`
     if query.of_apps:
         conditions.append(events.c.resource.startswith(APP, autoescape=True))
     if query.since:
@@ -78,31 +72,45 @@ def page(connection: Connection, query: Query) -> Page:
         conditions.append(events.c.time <= query.until)
     found: list[StoredEvent] = []
     for part in onwards(connection, events, seen) if query.by_subject else (true(),):
-        end, full = _read_on(connection, query, [*conditions, part], found)
+        end, full = _read_on(connection, query, seen, [*conditions, part], found)
         if full or end is not None:
             return Page(found, found[-1] if full else end)
     return Page(found, found[-1] if found else None)
 
 
 def _read_on(
-    connection: Connection, query: Query, conditions: Sequence[ColumnElement[bool]], found: list[StoredEvent]
+    connection: Connection,
+    query: Query,
+    seen: int,
+    conditions: Sequence[ColumnElement[bool]],
+    found: list[StoredEvent],
 ) -> tuple[EventName | None, bool]:
     """Add what meets the conditions to `found`; returns where patterns end the page, and whether it is full."""
-    end = _end(connection, query, conditions)
-    behind = [] if end is None else [events.c.seq <= end.seq]
+    end = _end(connection, query, seen, conditions)
     fitting = [
         or_(*(_fits(connection.dialect.name, column, each, query) for each in patterns))
         for column, patterns in ((events.c.type, query.types), (events.c.source, query.sources))
         if patterns
     ]
-    chosen = _STORED.where(*conditions, *behind, *fitting).order_by(*query.order).limit(query.size - len(found))
+    which, order = _stretch(connection, query, seen, None if end is None else end.seq)
+    chosen = _STORED.where(*conditions, *which, *fitting).order_by(*order).limit(query.size - len(found))
     room = LARGEST - sum(len(event.text) for event in found)
     rows, whole = read_within(connection, chosen, room, lambda row: len(row.text))
     found += read(StoredEvent, rows)
     return end, len(found) == query.size or not whole
 
 
-def _seen(connection: Connection, query: Query, about: Sequence[ColumnElement[bool]]) -> int:
+def _stretch(connection: Connection, query: Query, seen: int, upto: int | None = None) -> Stretch:
+    """Events behind a number (0: from the first one on) and up to another, in the order of their numbers."""
+    number = events.c.seq
+    if query.resource is not None and not query.by_subject:
+        return stretch(connection, events.c.resource, query.resource, number, behind=seen or None, upto=upto)
+    bounds = [*([number > seen] if seen else []), *([] if upto is None else [number <= upto])]
+    # As it begins with the block, no planner walks through all events for a subject.
+    return Stretch(bounds, [block_of(events), number] if query.by_subject else [number])
+
+
+def _seen(connection: Connection, query: Query) -> int:
     """The number of the event that `after` names; 0, the beginning, when there is none.
 
     It may have another resource or subject. If several events have that id, one that meets the conditions comes first.
@@ -110,17 +118,21 @@ def _seen(connection: Connection, query: Query, about: Sequence[ColumnElement[bo
     named = select(events.c.seq).where(events.c.id == query.after)
     if query.after_source:
         named = named.where(events.c.source == query.after_source)
-    nearest = named.order_by(case((and_(true(), *about), 0), else_=1), events.c.seq)
+    about = and_(true(), *_about(query))
+    nearest = named.order_by(case((about, 0), else_=1), events.c.seq)
     return connection.scalar(nearest.limit(1)) or 0
 
 
-def _end(connection: Connection, query: Query, conditions: Sequence[ColumnElement[bool]]) -> EventName | None:
+def _end(
+    connection: Connection, query: Query, seen: int, conditions: Sequence[ColumnElement[bool]]
+) -> EventName | None:
     """The last event that this page compares with patterns; None: it compares all that are left."""
     patterns = (*query.types, *query.sources)
     if not patterns:
         return None
     looked_at = min(MOST_LOOKED_AT, WORK // max(1, sum(map(floating, patterns))))
-    chosen = _NAMES.where(*conditions).order_by(*query.order)
+    which, order = _stretch(connection, query, seen)
+    chosen = _NAMES.where(*conditions, *which).order_by(*order)
     return first(EventName, connection.execute(chosen.offset(looked_at - 1).limit(1)))
 
 

@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Integer, Text, bindparam, delete, func, literal, select
 
 from engine.db.dialects import Now, after, now
-from engine.db.frequent import having
+from engine.db.frequent import in_index_order
 from engine.db.rows import Rows, run
 from engine.db.tables import EMAIL_OPEN, MILLISECOND, emails, orders, portions, uploads
 from engine.events import tallies
@@ -56,7 +56,7 @@ _OURS = (
     .where(orders.c.seq == _SEQ, orders.c.claim == bindparam("newest", type_=Integer()))
     .with_for_update(key_share=True)
 )
-_OPEN = having(select(literal(1)).where(EMAIL_OPEN), emails.c.order_seq, _SEQ)
+_OPEN = in_index_order(select(literal(1)).where(EMAIL_OPEN), emails.c.order_seq, _SEQ)
 _WAITING = select(func.count()).select_from(_OPEN.limit(bindparam("most", type_=Integer())).subquery())
 _IS = (portions.c.order_seq == _SEQ, portions.c.number == bindparam("its_number", type_=Integer()))
 _PORTION = select(portions.c.first, portions.c.recipients).where(*_IS)

@@ -10,7 +10,6 @@ from sqlalchemy import Connection, and_, func, or_, select, update
 from engine.db.blocks import everywhere
 from engine.db.bounded import read_within, weight
 from engine.db.dialects import Now, after
-from engine.db.frequent import having
 from engine.db.records import EmailStatus, OrderHead, OrderName, PostedOrder, columns, first, read
 from engine.db.tables import emails, orders, templates
 from engine.errors import Conflict, NotFound
@@ -22,6 +21,8 @@ from engine.orders.chains import no_order
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
+
+    from sqlalchemy import ColumnElement
 
 CANCEL_WINDOW = timedelta(minutes=5)  # closer to its send time, an order cannot be cancelled (contract 2.3)
 _TEMPLATE = {"template_name": templates.c.name, "template_version": templates.c.version}
@@ -64,7 +65,7 @@ def counts(connection: Connection, order: OrderHead) -> tuple[int, int]:
     return row[0], row[1]
 
 
-def _head(connection: Connection, creator: str, order_id: UUID) -> OrderHead:
+def head(connection: Connection, creator: str, order_id: UUID) -> OrderHead:
     """An order without its texts; NotFound."""
     chosen = _HEAD.where(orders.c.id == order_id, orders.c.creator == creator)
     order = first(OrderHead, connection.execute(chosen))
@@ -75,36 +76,41 @@ def _head(connection: Connection, creator: str, order_id: UUID) -> OrderHead:
 
 def status(connection: Connection, creator: str, order_id: UUID) -> tuple[OrderHead, int, int]:
     """An order with the two counts; NotFound."""
-    order = _head(connection, creator, order_id)
+    order = head(connection, creator, order_id)
     return (order, *counts(connection, order))
 
 
-class Reached(NamedTuple):
-    """How far an order's e-mails were read, and up to which they are to be read; both by `seq`."""
+class Progress(NamedTuple):
+    """How far an order's e-mails were read, and where they end; both by `seq`."""
 
-    behind: int
+    seq: int
     last: int
 
 
 def notifications(
-    connection: Connection, creator: str, order_id: UUID, reached: Reached | None = None
-) -> tuple[OrderHead, Sequence[EmailStatus], Reached | None]:
-    """An order and its e-mails, in the order of its recipients: the first PIECE, or those behind `reached`; NotFound.
+    connection: Connection, creator: str, order_id: UUID, after: Progress | None = None
+) -> tuple[OrderHead, Sequence[EmailStatus], Progress | None]:
+    """An order and its e-mails, in the order of its recipients: the first PIECE, or those `after` these; NotFound.
 
-    The last that is returned is how far they were read, for the next call; None: these were all.
+    Also returns where the next call goes on, or None if there are no more.
     """
-    order = _head(connection, creator, order_id)
-    its = having(_EMAILS, emails.c.order_seq, order.seq)
-    if reached:
-        its = _EMAILS.where(
-            emails.c.order_seq == order.seq, emails.c.seq > reached.behind, emails.c.seq <= reached.last
-        )
-    found = read(EmailStatus, connection.execute(its.order_by(emails.c.seq).limit(PIECE)))
-    if len(found) < PIECE:
-        return order, found, None
-    newest = having(select(emails.c.seq), emails.c.order_seq, order.seq).order_by(emails.c.seq.desc()).limit(1)
-    last = reached.last if reached else connection.execute(newest).scalar_one()
-    return order, found, Reached(found[-1].seq, last)
+    order = head(connection, creator, order_id)
+    its = emails.c.order_seq == order.seq
+    after = after or _begin(connection, its)
+    chosen = _EMAILS.where(its, emails.c.seq > after.seq, emails.c.seq <= after.last).order_by(emails.c.seq)
+    found = read(EmailStatus, connection.execute(chosen.limit(PIECE)))
+    whole = len(found) < PIECE or found[-1].seq == after.last
+    return order, found, None if whole else Progress(found[-1].seq, after.last)
+
+
+def _begin(connection: Connection, its: ColumnElement[bool]) -> Progress:
+    """Before an order's first e-mail.
+
+    The count has PostgreSQL read these e-mails alone: it would look for the first and the last number among all.
+    """
+    ends = select(func.min(emails.c.seq), func.max(emails.c.seq), func.count())
+    first, last, _ = connection.execute(ends.where(its)).one()
+    return Progress((first or 1) - 1, last or 0)
 
 
 def cancel(connection: Connection, creator: str, order_id: UUID) -> tuple[OrderHead, int, int]:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, Uuid, func, select
 
+from engine.db.frequent import stretch
 from engine.db.records import EmailStatus, OrderHead, columns, read
 from engine.db.rows import Rows, run
 from engine.db.tables import ORDER_ENDED, chains, emails, events, orders
@@ -21,7 +22,7 @@ from engine.errors import NoShipment, NotFound
 from engine.events.status import SOURCE, event_type
 from engine.models import OrderState
 from engine.orders.outcomes import FINAL
-from engine.orders.reading import notifications
+from engine.orders.reading import head, notifications
 from engine.resources import status_resource
 
 if TYPE_CHECKING:
@@ -90,11 +91,12 @@ class Logged:
 def find(connection: Connection, creator: str, order_id: UUID) -> tuple[OrderHead, Sequence[EmailStatus]]:
     """An order and its e-mails, but for those of an upload; NoShipment when this creator has none with that id."""
     try:
-        order, found, reached = notifications(connection, creator, order_id)
+        order = head(connection, creator, order_id)
     except NotFound as error:
         raise NoShipment(str(error)) from None
     if order.streamed:
         return order, ()
+    _, found, reached = notifications(connection, creator, order_id)
     every = [*found]
     while reached:
         _, found, reached = notifications(connection, creator, order_id, reached)
@@ -107,12 +109,11 @@ def feed(connection: Connection, creator: str, seen: int, size: int, *, newest_f
 
     There are at most `size`, and fewer when orders have very many recipients. Empty: there are no more.
     """
-    number = events.c.seq
-    chosen = _ENDED.where(events.c.resource == status_resource(creator))
-    chosen = chosen.order_by(number.desc() if newest_first else number).limit(size)
+    its = (events.c.resource, status_resource(creator), events.c.seq)
     while True:
-        behind = [number < seen] if newest_first and seen else [] if newest_first else [number > seen]
-        ended = [(UUID(row.subject.rpartition("/")[2]), row) for row in connection.execute(chosen.where(*behind))]
+        which, order = stretch(connection, *its, behind=seen or None, newest_first=newest_first)
+        chosen = _ENDED.where(*which).order_by(*order).limit(size)
+        ended = [(UUID(row.subject.rpartition("/")[2]), row) for row in connection.execute(chosen)]
         heads = _heads(connection, [its for its, _ in ended])
         known = _completed_before(connection, [its for its, row in ended if row.type == NOT_MET])
         first = [(its, row) for its, row in ended if row.type != NOT_MET or its not in known]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import BigInteger, and_, bindparam, case, exists, false, func, not_, or_, select, update
 
 from engine.db.dialects import Now
-from engine.db.frequent import having
+from engine.db.frequent import in_index_order
 from engine.db.records import Timed, columns, first, read
 from engine.db.tables import EMAIL_FAILED, EMAIL_OPEN, email_attempts, emails, orders, portions, uploads
 from engine.errors import Invalid
@@ -214,12 +214,15 @@ def _take_emails(connection: Connection, order: Taken, aim: Aim) -> Left:
     """
     its: list[ColumnElement[bool]] = [EMAIL_OPEN]
     expires = aim.until and (aim.expires_at or order.expires_at or aim.until + EXPIRY)
+    paused: Sequence[int] = ()
     if aim.until is not None:  # what has the new times already stays
-        paused = (emails.c.order_seq == order.seq, emails.c.paused_by.is_not(None))
-        connection.execute(update(emails).where(*paused).values(expires_at=expires))
+        its_paused = (EMAIL_OPEN, emails.c.paused_by.is_not(None), emails.c.expires_at != expires)
+        some = in_index_order(select(emails.c.seq).where(*its_paused), emails.c.order_seq, order.seq).limit(BATCH)
+        paused = connection.scalars(some).all()
+        connection.execute(update(emails).where(emails.c.seq.in_(paused)).values(expires_at=expires))
         old = or_(emails.c.due_at != aim.until, emails.c.expires_at != expires)
         its += [emails.c.paused_by.is_(None), old]
-    left = having(select(emails.c.seq).where(*its), emails.c.order_seq, order.seq)
+    left = in_index_order(select(emails.c.seq).where(*its), emails.c.order_seq, order.seq)
     free = left.where(not_(_IN_HAND)).limit(BATCH)
     chosen = connection.scalars(free.with_for_update(skip_locked=True)).all()
     taken = {"claim": emails.c.claim + 1, "rank": None, "waits_for": None}
@@ -234,7 +237,7 @@ def _take_emails(connection: Connection, order: Taken, aim: Aim) -> Left:
     else:
         later = {"state": EmailState.NEW, "due_at": aim.until, "expires_at": expires}
         connection.execute(which.values(**taken, **later))
-    return Left(len(chosen) == BATCH, connection.scalar(left.limit(1)) is not None)
+    return Left(BATCH in (len(chosen), len(paused)), connection.scalar(left.limit(1)) is not None)
 
 
 def _fate(*, put_off: bool) -> ColumnElement[str]:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, case, delete, func, select, update
 
 from engine.db.bounded import read_within
 from engine.db.dialects import Now, after, insert_new
-from engine.db.frequent import having
+from engine.db.frequent import in_index_order, stretch
 from engine.db.records import columns, first, read
 from engine.db.tables import deliveries, delivery_attempts, events, subscription_filters, subscriptions
 from engine.errors import Conflict, Forbidden, NotFound
@@ -125,7 +125,7 @@ def remove(connection: Connection, caller: Caller, seq: int) -> None:
     """
     find(connection, caller.identity, seq)
     connection.execute(lock({seq}))
-    mine = having(select(deliveries.c.seq), deliveries.c.subscription_seq, seq)
+    mine = in_index_order(select(deliveries.c.seq), deliveries.c.subscription_seq, seq)
     connection.execute(delete(deliveries).where(deliveries.c.seq.in_(mine.limit(AT_ONCE))))
     if connection.execute(mine.limit(1)).first():
         stop(connection, seq, N_("Removed by its consumer."))
@@ -187,12 +187,10 @@ def pushed(  # noqa: PLR0913 a page has many parameters
     `after_id` 0: from the newest. A page ends after `size` deliveries, or before the one that makes it too large.
     """
     find(connection, identity, seq)
-    chosen = _PUSHED.where(deliveries.c.subscription_seq == seq)
-    if state is not None:
-        chosen = chosen.where(deliveries.c.state == state)
-    if after_id:
-        chosen = chosen.where(deliveries.c.seq < after_id)
-    chosen = chosen.order_by(deliveries.c.seq.desc()).limit(size)
+    chosen = _PUSHED if state is None else _PUSHED.where(deliveries.c.state == state)
+    its = (deliveries.c.subscription_seq, seq, deliveries.c.seq)
+    which, order = stretch(connection, *its, behind=after_id or None, newest_first=True)
+    chosen = chosen.where(*which).order_by(*order).limit(size)
     found, whole = read_within(
         connection, chosen, LARGEST_PAGE, lambda row: _length(row.event_id, row.source, row.type)
     )

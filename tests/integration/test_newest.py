@@ -8,41 +8,51 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import func, insert, select, text, update
 
-from engine.admin import details
+from engine.admin import details, lists
 from engine.admin.belonging import of_order
+from engine.admin.lists import Place, Sort
+from engine.admin.resources import DELIVERIES, EVENTS, ORDERS
 from engine.admin.subscriptions import LOOKED_AT
 from engine.db.tables import deliveries, emails, events, subscriptions
+from engine.events import reading as events_read
+from engine.events.reading import Query, page
 from engine.events.storing import persist
 from engine.models import Caller, DeliveryState, OrderState
-from engine.orders import reading, withdrawing
+from engine.orders import reading, shipments, withdrawing
+from engine.resources import status_resource
 from engine.subscriptions import registry
 from tests.helpers.effort import effort
 from tests.helpers.large_orders import add_large_order
-from tests.helpers.rows import add_subscription, an_event, now
+from tests.helpers.rows import add_order, add_subscription, an_event, now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from uuid import UUID
 
     from sqlalchemy import Connection
 
+    from engine.admin.resources import Resource
     from engine.db.store import Store
 
-One = TypeVar("One")
+Made = TypeVar("Made")
+Given: TypeAlias = "tuple[Resource, Mapping[str, str]]"
+ORDER_COMPLETED = "no.varsel.order.completed"
 
 pytestmark = pytest.mark.dialects
 MANY, FEW = 4_000, 50
 OTHERS = 4
-SLACK = 150  # steps or blocks: SQLite tells hundreds
+SLACK = 150  # steps or blocks: SQLite's steps are counted in hundreds
 TTD = Caller("ttd", frozenset(), platform=False, identity="/org/ttd")
 
 
-def check(store: Store, make: Callable[[Connection], One], ask: Callable[[Connection, One], object]) -> None:
+def check(store: Store, make: Callable[[Connection], Made], ask: Callable[[Connection, Made], object]) -> None:
+    """What is asked costs the same of what is made first, while it is alone and when others follow, and of the last."""
     with store.write() as connection:
         first = make(connection)
         _analyze(connection)
@@ -77,9 +87,9 @@ def test_the_last_emails_of_a_large_order(store: Store, monkeypatch: pytest.Monk
 
     def ask(connection: Connection, its: tuple[UUID, int]) -> None:
         order, last = its
-        reached = reading.Reached(last - FEW // 2, last)
-        _, found, behind = reading.notifications(connection, "ttd", order, reached)
-        assert (len(found), behind) == (FEW // 2, None)
+        reached = reading.Progress(last - FEW // 2, last)
+        _, found, after = reading.notifications(connection, "ttd", order, reached)
+        assert (len(found), after) == (FEW // 2, None)
 
     def make(connection: Connection) -> tuple[UUID, int]:
         return large_order(connection), connection.execute(select(func.max(emails.c.seq))).scalar_one()
@@ -104,6 +114,10 @@ def add_subscription_with(connection: Connection, count: int, **values: object) 
     return seq
 
 
+def large_subscription(connection: Connection) -> int:
+    return add_subscription_with(connection, MANY)
+
+
 def test_a_subscription_with_many_deliveries_is_removed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "AT_ONCE", FEW)
 
@@ -111,7 +125,7 @@ def test_a_subscription_with_many_deliveries_is_removed(store: Store, monkeypatc
         registry.remove(connection, TTD, seq)
         connection.execute(update(subscriptions).where(subscriptions.c.seq == seq).values(removed=None))
 
-    check(store, lambda connection: add_subscription_with(connection, MANY), ask)
+    check(store, large_subscription, ask)
 
 
 def test_the_page_of_a_subscription_with_many_deliveries(store: Store) -> None:
@@ -123,3 +137,95 @@ def test_the_page_of_a_subscription_with_many_deliveries(store: Store) -> None:
         _analyze(connection)
         few, many = (effort(connection, partial(details.subscription, connection, seq)) for seq in made)
     assert many <= 1.2 * few
+
+
+def test_what_a_consumer_was_pushed(store: Store) -> None:
+    def ask(connection: Connection, seq: int) -> None:
+        pushed = partial(registry.pushed, connection, TTD.identity, seq, state=None, size=FEW)
+        [*_, (last, _)], more = pushed(after_id=0)
+        assert more
+        assert len(pushed(after_id=last.seq)[0]) == FEW
+
+    check(store, large_subscription, ask)
+
+
+def test_an_event_that_was_pushed_to_many(store: Store) -> None:
+    def make(connection: Connection) -> int:
+        persist(connection, [an_event()])
+        event = int(connection.execute(select(func.max(events.c.seq))).scalar_one())
+        add_subscription_with(connection, MANY, event_seq=event)
+        return event
+
+    check(store, make, details.event)
+
+
+def large_resource(connection: Connection) -> tuple[str, str]:
+    """A resource with many events, and the identifier of the last."""
+    name = status_resource(uuid4().hex)
+    ids = [uuid4() for _ in range(MANY)]
+    row = {
+        "resource": name,
+        "type": ORDER_COMPLETED,
+        "source": "urn:source",
+        "time": now(),
+        "registered": now(),
+        "text": "{}",
+    }
+    connection.execute(insert(events), [row | {"id": str(id_), "subject": f"/order/{id_}"} for id_ in ids])
+    return name, str(ids[-1])
+
+
+@pytest.mark.parametrize("types", [(), ("%none%",)])
+def test_events_of_a_resource(store: Store, monkeypatch: pytest.MonkeyPatch, types: tuple[str, ...]) -> None:
+    """The first ones, and those that are new to who has read all."""
+    monkeypatch.setattr(events_read, "MOST_LOOKED_AT", FEW)
+
+    def ask(connection: Connection, its: tuple[str, str]) -> None:
+        resource, last = its
+        query = partial(Query, size=FEW, resource=resource, types=types)
+        assert len(page(connection, query()).rows) == (0 if types else FEW)
+        assert not page(connection, query(after=last)).rows
+
+    check(store, large_resource, ask)
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_the_feed_of_a_creators_orders(store: Store, newest_first: bool) -> None:  # noqa: FBT001 a parameter
+    def ask(connection: Connection, its: tuple[str, str]) -> None:
+        creator = its[0].removeprefix(status_resource(""))
+        chosen = shipments.feed(connection, creator, 0, FEW, newest_first=newest_first)
+        assert not chosen, "their orders are gone"
+
+    check(store, large_resource, ask)
+
+
+def events_of(connection: Connection) -> Given:
+    return EVENTS, {"resource": large_resource(connection)[0]}
+
+
+def deliveries_of(connection: Connection) -> Given:
+    return DELIVERIES, {"subscription": str(large_subscription(connection))}
+
+
+def orders_of(connection: Connection) -> Given:
+    creator = uuid4().hex
+    for _ in range(MANY // 4):
+        add_order(connection, creator=creator, state=OrderState.COMPLETED, due_in=None)
+    return ORDERS, {"creator": creator}
+
+
+@pytest.mark.parametrize("make", [events_of, deliveries_of, orders_of])
+@pytest.mark.parametrize("sort", [None, Sort.ASCENDING])
+def test_a_list(
+    store: Store, monkeypatch: pytest.MonkeyPatch, make: Callable[[Connection], Given], sort: Sort | None
+) -> None:
+    monkeypatch.setattr(lists, "COUNTED", FEW)
+
+    def ask(connection: Connection, given: Given) -> None:
+        first = lists.page(connection, *given, size=FEW, sort=sort)
+        second = lists.page(connection, *given, cursor=first.next, size=FEW, sort=sort)
+        assert len(first.items) == len(second.items) == FEW
+        before = Place(before=second.next, sort=sort)
+        assert lists.view(connection, *given, before, FEW).page.items == second.items
+
+    check(store, make, ask)

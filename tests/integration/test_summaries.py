@@ -26,9 +26,9 @@ def test_a_summary_in_pieces_says_the_same_as_a_whole_one(store: Store, monkeypa
             add_email(connection, seq, address=f"{number}@example.no", state=state)
     order_id = the_order(store, seq).id
 
-    async def read(reached: reading.Reached | None) -> Piece:
+    async def read(after: reading.Progress | None) -> Piece:
         with store.read() as connection:
-            return piece_of(connection, "ttd", order_id, reached)
+            return piece_of(connection, "ttd", order_id, after)
 
     async def whole() -> bytes:
         first = await read(None)
