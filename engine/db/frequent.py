@@ -3,6 +3,7 @@
 Where few rows with a frequent value are asked for, PostgreSQL expects to meet them soon on its way through the whole
 table, or through the key in whose order they are asked for; it does so for every condition with `=`, since then the
 value is no part of an order. Rows of something new stand behind all others, and those of something old before them.
+See docs/decisions/0119.
 """
 
 from __future__ import annotations
