@@ -63,7 +63,7 @@ class Page:
 def page(connection: Connection, query: Query) -> Page:
     """The next events: at most `size`, about LARGEST characters, and only as many looked at as patterns allow."""
     seen = _seen(connection, query) if query.after else 0
-    conditions = _about(query) if query.by_subject else []  # else, there is the resource at most: see `_behind`
+    conditions = _about(query) if query.by_subject else []  # else, there is the resource at most: see `_stretch`
     if query.of_apps:
         conditions.append(events.c.resource.startswith(APP, autoescape=True))
     if query.since:
