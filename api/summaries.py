@@ -14,7 +14,7 @@ from api.openapi import Description, Operations
 from api.openapi import Response as Documented
 from api.orders import ID, PREFIX, REFUSED, UNKNOWN, asked
 from engine.errors import NotFound, VarselError
-from engine.orders.reading import Progress, notifications
+from engine.orders.reading import Progress, emails_of, head
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -63,7 +63,8 @@ class Piece(NamedTuple):
 
 def piece_of(connection: Connection, creator: str, order_id: UUID, after: Progress | None) -> Piece:
     """The first e-mails of an order, or those `after` what was reached; NotFound."""
-    order, found, reached = notifications(connection, creator, order_id, after)
+    order = head(connection, creator, order_id)
+    found, reached = emails_of(connection, order, after)
     summary = answers.EmailSummary.of(order, found)
     if after is None and reached is None:
         return Piece(summary.json_text(), summary.generated, summary.succeeded, None)

@@ -20,12 +20,11 @@ from engine.admin.counts import COUNTED
 from engine.admin.filters import PAGE, parse
 from engine.admin.rows import ROWS
 from engine.db.dialects import now
-from engine.db.frequent import bounds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Column, ColumnElement, Connection, Row, Select
+    from sqlalchemy import ColumnElement, Connection, Row, Select
 
     from engine.admin.narrowed import Narrowed, Part
     from engine.admin.resources import Resource
@@ -287,7 +286,7 @@ def _compared(
     """What stands beyond a position, or before it; with the row at that position `itself`, or without."""
     below = beyond == narrowed.newest_first
     if narrowed.walked:
-        return and_(*bounds(*narrowed.walked, part.order[0], position[0], below=below, itself=itself))
+        return and_(*narrowed.walked.bound(position[0], below=below, itself=itself))
     place: Any = tuple_(*part.order) if position[1:] else part.order[0]
     given = tuple_(*position, types=[column.type for column in part.order]) if position[1:] else position[0]
     less, greater = (place <= given, place >= given) if itself else (place < given, place > given)
@@ -295,6 +294,6 @@ def _compared(
     return found
 
 
-def _order(narrowed: Narrowed, part: Part) -> Sequence[Column[Any]]:
+def _order(narrowed: Narrowed, part: Part) -> Sequence[ColumnElement[Any]]:
     """The columns of the index by which a part is walked through."""
-    return [narrowed.walked[0], *part.order] if narrowed.walked else part.order
+    return [narrowed.walked.column, *part.order] if narrowed.walked else part.order

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sqlalchemy import true
 
 from engine.admin.filters import first_id, first_number
+from engine.db.frequent import Alike
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +34,7 @@ class Narrowed:
     sorted: bool = False  # what is found by an index that has another order
     asks_elsewhere: bool = False  # whether another table is looked into for each row
     cut: bool = False  # whether there are more that match, which are older
-    value: tuple[Column[Any], object] | None = None  # that rows have, in the order of an index that begins with it
+    alike: Alike | None = None  # in a value that may be frequent
     by: list[ColumnElement[bool]] = field(default_factory=list)
     rest: list[ColumnElement[bool]] = field(default_factory=list)
     either: list[tuple[ColumnElement[bool], ColumnElement[bool]]] = field(default_factory=list)
@@ -49,16 +50,16 @@ class Narrowed:
         return replace(self, parts=self.parts[::-1], newest_first=not self.newest_first)
 
     @property
-    def walked(self) -> tuple[Column[Any], object] | None:
-        """The value by whose index the list is walked through; None: other conditions have their own."""
-        return None if self.by or self.sorted else self.value
+    def walked(self) -> Alike | None:
+        """The rows through whose index the list is walked; None: other conditions have their own."""
+        return None if self.by or self.sorted else self.alike
 
     @property
     def indexed(self) -> list[ColumnElement[bool]]:
         """What indexes answer."""
-        if self.value is None:
+        if self.alike is None:
             return self.by
-        column, value = self.value
+        column, value = self.alike.column, self.alike.value
         return [column.between(value, value)] if self.walked else [column == value, *self.by]
 
     @property
@@ -73,10 +74,10 @@ class Narrowed:
 
     def have(self, connection: Connection, column: Column[Any], value: object) -> None:
         """Narrow it to rows with a value that may be frequent: see engine/db/frequent.py."""
-        if connection.dialect.name == "sqlite" or self.value:
+        if connection.dialect.name == "sqlite" or self.alike:
             self.by.append(column == value)
         else:
-            self.value = (column, value)
+            self.alike = Alike(column, value, self.parts[0].order[0])
 
     def find(self, *which: ColumnElement[bool]) -> None:
         """Narrow it to rows that an index finds which has another order."""

@@ -9,6 +9,7 @@ See docs/decisions/0119.
 from __future__ import annotations
 
 import operator
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -37,33 +38,32 @@ class Stretch(NamedTuple):
     order: Sequence[ColumnElement[str] | ColumnElement[int]]
 
 
-def stretch(  # noqa: PLR0913 a stretch has two ends
-    connection: Connection,
-    column: ColumnElement[Any],
-    value: object,
-    key: ColumnElement[int],
-    *,
-    behind: int | None,
-    upto: int | None = None,
-    newest_first: bool = False,
-) -> Stretch:
-    """Likewise, behind one key and up to another, in this order (None: no end there); an index has both columns."""
-    order = [one.desc() if newest_first else one for one in (column, key)]
-    ends = ((behind, newest_first, False), (upto, not newest_first, True))
-    found = [bounds(column, value, key, at, below=below, itself=itself) for at, below, itself in ends if at is not None]
-    if connection.dialect.name == "sqlite":  # it takes this index for `=`, and finds the ends only behind that
-        return Stretch([column == value, *(by_key for _, by_key in found)], order)
-    return Stretch([column.between(value, value), *chain.from_iterable(found)], order)
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Rows with one value in a column, as an index on that column and on a key has them."""
 
+    column: ColumnElement[Any]
+    value: object
+    key: ColumnElement[Any]
 
-def bounds(  # noqa: PLR0913 a bound is at a place
-    column: ColumnElement[Any], value: object, key: ColumnElement[Any], at: object, *, below: bool, itself: bool
-) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """A bound of such rows, with the row `at` it or without: as PostgreSQL finds it in the index, and by the key alone.
+    def stretch(
+        self, connection: Connection, *, behind: int | None, upto: int | None = None, newest_first: bool = False
+    ) -> Stretch:
+        """Those behind one key and up to another, in this order (None: no end there)."""
+        order = [one.desc() if newest_first else one for one in (self.column, self.key)]
+        ends = ((behind, newest_first, False), (upto, not newest_first, True))
+        found = [self.bound(at, below=below, itself=itself) for at, below, itself in ends if at is not None]
+        if connection.dialect.name == "sqlite":  # it takes this index for `=`, and finds the ends only behind that
+            return Stretch([self.column == self.value, *(by_key for _, by_key in found)], order)
+        return Stretch([self.column.between(self.value, self.value), *chain.from_iterable(found)], order)
 
-    By the second, PostgreSQL knows how few rows there are. It takes the first for half of all.
-    """
-    places: Any = ((tuple_(column, key), tuple_(value, at, types=[column.type, key.type])), (key, at))
-    compare = (operator.le if itself else operator.lt) if below else (operator.ge if itself else operator.gt)
-    in_index, by_key = (compare(place, bound) for place, bound in places)
-    return in_index, by_key
+    def bound(self, at: object, *, below: bool, itself: bool) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        """With the row `at` that key or without: as PostgreSQL finds it in the index, and by the key alone.
+
+        By the second, PostgreSQL knows how few rows there are. It takes the first for half of all.
+        """
+        pair = tuple_(self.value, at, types=[self.column.type, self.key.type])
+        places: Any = ((tuple_(self.column, self.key), pair), (self.key, at))
+        compare = (operator.le if itself else operator.lt) if below else (operator.ge if itself else operator.gt)
+        in_index, by_key = (compare(place, bound) for place, bound in places)
+        return in_index, by_key

@@ -150,7 +150,7 @@ def _remove_events(connection: Connection, limit: ColumnElement[datetime], reach
 def _remove_with(connection: Connection, table: Table, owner: Column[int], seqs: Sequence[int]) -> Sequence[int]:
     """Remove rows of one table and before them those that they own. If these are too many, some of both stay."""
     owned = owner.table
-    some = select(owned.c.seq).where(owner.in_(seqs)).order_by(owner).limit(ROWS)
+    some = select(owned.c.seq).where(owner.in_(seqs)).limit(ROWS)
     gone = connection.scalars(delete(owned).where(owned.c.seq.in_(some)).returning(owner)).all()
     alone = set(gone) if len(gone) == ROWS else seqs  # looking at all of them for each batch would take the longest
     left = connection.execute(delete(table).where(table.c.seq.in_(alone), ~_has(owned, owner == table.c.seq)))

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, case, or_, select, true
 
 from engine.db.blocks import onwards
 from engine.db.bounded import read_within
-from engine.db.frequent import Stretch, stretch
+from engine.db.frequent import Alike, Stretch
 from engine.db.records import EventName, StoredEvent, columns, first, read
 from engine.db.tables import block_of, events
 from engine.resources import APP
@@ -104,7 +104,8 @@ def _stretch(connection: Connection, query: Query, seen: int, upto: int | None =
     """Events behind a number (0: from the first one on) and up to another, in the order of their numbers."""
     number = events.c.seq
     if query.resource is not None and not query.by_subject:
-        return stretch(connection, events.c.resource, query.resource, number, behind=seen or None, upto=upto)
+        its = Alike(events.c.resource, query.resource, number)
+        return its.stretch(connection, behind=seen or None, upto=upto)
     bounds = [*([number > seen] if seen else []), *([] if upto is None else [number <= upto])]
     # As it begins with the block, no planner walks through all events for a subject.
     return Stretch(bounds, [block_of(events), number] if query.by_subject else [number])

@@ -87,20 +87,19 @@ class Progress(NamedTuple):
     last: int
 
 
-def notifications(
-    connection: Connection, creator: str, order_id: UUID, after: Progress | None = None
-) -> tuple[OrderHead, Sequence[EmailStatus], Progress | None]:
-    """An order and its e-mails, in the order of its recipients: the first PIECE, or those `after` these; NotFound.
+def emails_of(
+    connection: Connection, order: OrderHead, after: Progress | None = None
+) -> tuple[Sequence[EmailStatus], Progress | None]:
+    """An order's e-mails, in the order of its recipients: the first PIECE, or those `after` these.
 
     Also returns where the next call goes on, or None if there are no more.
     """
-    order = head(connection, creator, order_id)
     its = emails.c.order_seq == order.seq
     after = after or _begin(connection, its)
     chosen = _EMAILS.where(its, emails.c.seq > after.seq, emails.c.seq <= after.last).order_by(emails.c.seq)
     found = read(EmailStatus, connection.execute(chosen.limit(PIECE)))
     whole = len(found) < PIECE or found[-1].seq == after.last
-    return order, found, None if whole else Progress(found[-1].seq, after.last)
+    return found, None if whole else Progress(found[-1].seq, after.last)
 
 
 def _begin(connection: Connection, its: ColumnElement[bool]) -> Progress:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, Uuid, func, select
 
-from engine.db.frequent import stretch
+from engine.db.frequent import Alike
 from engine.db.records import EmailStatus, OrderHead, columns, read
 from engine.db.rows import Rows, run
 from engine.db.tables import ORDER_ENDED, chains, emails, events, orders
@@ -22,7 +22,7 @@ from engine.errors import NoShipment, NotFound
 from engine.events.status import SOURCE, event_type
 from engine.models import OrderState
 from engine.orders.outcomes import FINAL
-from engine.orders.reading import head, notifications
+from engine.orders.reading import emails_of, head
 from engine.resources import status_resource
 
 if TYPE_CHECKING:
@@ -96,10 +96,10 @@ def find(connection: Connection, creator: str, order_id: UUID) -> tuple[OrderHea
         raise NoShipment(str(error)) from None
     if order.streamed:
         return order, ()
-    _, found, reached = notifications(connection, creator, order_id)
+    found, reached = emails_of(connection, order)
     every = [*found]
     while reached:
-        _, found, reached = notifications(connection, creator, order_id, reached)
+        found, reached = emails_of(connection, order, reached)
         every += found
     return order, every
 
@@ -109,9 +109,9 @@ def feed(connection: Connection, creator: str, seen: int, size: int, *, newest_f
 
     There are at most `size`, and fewer when orders have very many recipients. Empty: there are no more.
     """
-    its = (events.c.resource, status_resource(creator), events.c.seq)
+    its = Alike(events.c.resource, status_resource(creator), events.c.seq)
     while True:
-        which, order = stretch(connection, *its, behind=seen or None, newest_first=newest_first)
+        which, order = its.stretch(connection, behind=seen or None, newest_first=newest_first)
         chosen = _ENDED.where(*which).order_by(*order).limit(size)
         ended = [(UUID(row.subject.rpartition("/")[2]), row) for row in connection.execute(chosen)]
         heads = _heads(connection, [its for its, _ in ended])

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, case, delete, func, select, update
 
 from engine.db.bounded import read_within
 from engine.db.dialects import Now, after, insert_new
-from engine.db.frequent import in_index_order, stretch
+from engine.db.frequent import Alike, in_index_order
 from engine.db.records import columns, first, read
 from engine.db.tables import deliveries, delivery_attempts, events, subscription_filters, subscriptions
 from engine.errors import Conflict, Forbidden, NotFound
@@ -188,8 +188,8 @@ def pushed(  # noqa: PLR0913 a page has many parameters
     """
     find(connection, identity, seq)
     chosen = _PUSHED if state is None else _PUSHED.where(deliveries.c.state == state)
-    its = (deliveries.c.subscription_seq, seq, deliveries.c.seq)
-    which, order = stretch(connection, *its, behind=after_id or None, newest_first=True)
+    its = Alike(deliveries.c.subscription_seq, seq, deliveries.c.seq)
+    which, order = its.stretch(connection, behind=after_id or None, newest_first=True)
     chosen = chosen.where(*which).order_by(*order).limit(size)
     found, whole = read_within(
         connection, chosen, LARGEST_PAGE, lambda row: _length(row.event_id, row.source, row.type)

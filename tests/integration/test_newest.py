@@ -19,12 +19,14 @@ from engine.admin.belonging import of_order
 from engine.admin.lists import Place, Sort
 from engine.admin.resources import DELIVERIES, EVENTS, ORDERS
 from engine.admin.subscriptions import LOOKED_AT
-from engine.db.tables import deliveries, emails, events, subscriptions
+from engine.db.tables import deliveries, emails, events, orders, subscriptions
 from engine.events import reading as events_read
 from engine.events.reading import Query, page
+from engine.events.status import SOURCE
 from engine.events.storing import persist
 from engine.models import Caller, DeliveryState, OrderState
 from engine.orders import reading, shipments, withdrawing
+from engine.queue.calendars import Calendars
 from engine.resources import status_resource
 from engine.subscriptions import registry
 from tests.helpers.effort import effort
@@ -79,7 +81,9 @@ def test_an_email_of_a_large_order(store: Store) -> None:
 
 def test_the_first_emails_of_a_large_order(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "PIECE", FEW)
-    check(store, large_order, lambda connection, its: reading.notifications(connection, "ttd", its))
+    check(
+        store, large_order, lambda connection, its: reading.emails_of(connection, reading.head(connection, "ttd", its))
+    )
 
 
 def test_the_last_emails_of_a_large_order(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +92,7 @@ def test_the_last_emails_of_a_large_order(store: Store, monkeypatch: pytest.Monk
     def ask(connection: Connection, its: tuple[UUID, int]) -> None:
         order, last = its
         reached = reading.Progress(last - FEW // 2, last)
-        _, found, after = reading.notifications(connection, "ttd", order, reached)
+        found, after = reading.emails_of(connection, reading.head(connection, "ttd", order), reached)
         assert (len(found), after) == (FEW // 2, None)
 
     def make(connection: Connection) -> tuple[UUID, int]:
@@ -97,14 +101,19 @@ def test_the_last_emails_of_a_large_order(store: Store, monkeypatch: pytest.Monk
     check(store, make, ask)
 
 
-def test_a_large_order_is_put_off(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_of_a_large_order_that_is_put_off(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs the same however many e-mails the order has."""
     monkeypatch.setattr(withdrawing, "BATCH", FEW)
     aim = withdrawing.Aim(now() + timedelta(days=1))
 
     def ask(connection: Connection, its: UUID) -> None:
-        assert withdrawing.withdraw(connection, "ttd", its, aim, calendars=None).more  # type: ignore[arg-type]
+        assert withdrawing.withdraw(connection, "ttd", its, aim, Calendars()).more
 
-    check(store, large_order, ask)
+    with store.write() as connection:
+        made = [add_large_order(connection, size, OrderState.PROCESSED)[0] for size in (MANY, 4 * MANY)]
+        _analyze(connection)
+        few, many = (effort(connection, partial(ask, connection, order)) for order in made)
+    assert many <= 1.5 * few + SLACK, (few, many)
 
 
 def add_subscription_with(connection: Connection, count: int, **values: object) -> int:
@@ -149,30 +158,21 @@ def test_what_a_consumer_was_pushed(store: Store) -> None:
     check(store, large_subscription, ask)
 
 
-def test_an_event_that_was_pushed_to_many(store: Store) -> None:
-    def make(connection: Connection) -> int:
-        persist(connection, [an_event()])
-        event = int(connection.execute(select(func.max(events.c.seq))).scalar_one())
-        add_subscription_with(connection, MANY, event_seq=event)
-        return event
-
-    check(store, make, details.event)
-
-
 def large_resource(connection: Connection) -> tuple[str, str]:
-    """A resource with many events, and the identifier of the last."""
-    name = status_resource(uuid4().hex)
-    ids = [uuid4() for _ in range(MANY)]
-    row = {
-        "resource": name,
+    """A creator whose resource has many events about the end of an order, and the identifier of the last."""
+    creator = uuid4().hex
+    order = connection.scalar(select(orders.c.id).where(orders.c.seq == add_order(connection)))
+    row: dict[str, object] = {
+        "resource": status_resource(creator),
         "type": ORDER_COMPLETED,
-        "source": "urn:source",
-        "time": now(),
-        "registered": now(),
+        "source": SOURCE,
+        "subject": f"/order/{order}",
         "text": "{}",
     }
-    connection.execute(insert(events), [row | {"id": str(id_), "subject": f"/order/{id_}"} for id_ in ids])
-    return name, str(ids[-1])
+    row |= {"time": now(), "registered": now()}
+    ids = [str(uuid4()) for _ in range(MANY)]
+    connection.execute(insert(events), [row | {"id": id_} for id_ in ids])
+    return creator, ids[-1]
 
 
 @pytest.mark.parametrize("types", [(), ("%none%",)])
@@ -181,8 +181,8 @@ def test_events_of_a_resource(store: Store, monkeypatch: pytest.MonkeyPatch, typ
     monkeypatch.setattr(events_read, "MOST_LOOKED_AT", FEW)
 
     def ask(connection: Connection, its: tuple[str, str]) -> None:
-        resource, last = its
-        query = partial(Query, size=FEW, resource=resource, types=types)
+        creator, last = its
+        query = partial(Query, size=FEW, resource=status_resource(creator), types=types)
         assert len(page(connection, query()).rows) == (0 if types else FEW)
         assert not page(connection, query(after=last)).rows
 
@@ -190,17 +190,18 @@ def test_events_of_a_resource(store: Store, monkeypatch: pytest.MonkeyPatch, typ
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
-def test_the_feed_of_a_creators_orders(store: Store, newest_first: bool) -> None:  # noqa: FBT001 a parameter
+def test_the_feed_of_a_creators_orders(store: Store, *, newest_first: bool) -> None:
     def ask(connection: Connection, its: tuple[str, str]) -> None:
-        creator = its[0].removeprefix(status_resource(""))
-        chosen = shipments.feed(connection, creator, 0, FEW, newest_first=newest_first)
-        assert not chosen, "their orders are gone"
+        read = partial(shipments.feed, connection, its[0], size=FEW, newest_first=newest_first)
+        first = read(seen=0)
+        second = read(seen=first[-1].number)
+        assert len({entry.number for entry in (*first, *second)}) == 2 * FEW
 
     check(store, large_resource, ask)
 
 
 def events_of(connection: Connection) -> Given:
-    return EVENTS, {"resource": large_resource(connection)[0]}
+    return EVENTS, {"resource": status_resource(large_resource(connection)[0])}
 
 
 def deliveries_of(connection: Connection) -> Given:

@@ -16,7 +16,7 @@ from engine.email.deliverer import Deliverer
 from engine.email.smtp import Relay
 from engine.errors import Invalid, NotFound
 from engine.models import EmailState, OrderState, new_id
-from engine.orders import upload_reading, uploads
+from engine.orders import upload_reading, uploads, withdrawing
 from engine.orders.contacts import ContactTable
 from engine.orders.quotas import Quotas
 from engine.orders.withdrawing import Aim, Fate, Left, fates, withdraw
@@ -286,14 +286,18 @@ def test_an_order_whose_recipients_followed_it_is_put_off_with_all_of_them(
         assert set(connection.scalars(select(emails.c.due_at).where(its))) == {until}
 
 
-def test_an_order_that_is_put_off_again_has_its_new_expiry_and_so_have_its_paused_emails(store: Store) -> None:
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_order_that_is_put_off_again_has_its_new_expiry_and_so_have_its_paused_emails(
+    store: Store, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(withdrawing, "BATCH", 1)
     seq, until = place(store, *TWO), (now() + HOUR).replace(microsecond=0)
     name, soon = the_order(store, seq).id, until + HOUR
     batch(store)
     with store.write() as connection:
-        first = select(emails.c.seq).limit(1).scalar_subquery()
+        first = select(emails.c.seq).limit(count)
         paused = {"paused_by": "domain:example.no", "due_at": None, "rank": None}
-        connection.execute(update(emails).where(emails.c.seq == first).values(**paused))
+        connection.execute(update(emails).where(emails.c.seq.in_(first)).values(**paused))
     take_back(store, name, Aim(until))
     take_back(store, name, Aim(until, soon))
     assert {email.expires_at for email in made(store, seq)} == {soon}
